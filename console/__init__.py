@@ -1,0 +1,1 @@
+"""What a person touches: the `mma` command line and the mma-console terminal IDE."""
