@@ -1,0 +1,134 @@
+"""The boards: one TOML page each, read into a frozen `Board`.
+
+A page holds facts and no logic: compiler words, memories, the link's UART, how emulators run it. What
+differs between two boards of one architecture belongs on their pages; docs/porting.md adds a fourth.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from types import MappingProxyType
+from typing import Any
+
+from hal.errors import BoardError
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A run of addresses: [address, address + size), in bytes."""
+
+    address: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """The first address past it."""
+        return self.address + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One board, as its page tells it."""
+
+    name: str
+    """As on the command line: `stm32f4`."""
+    title: str
+    mcu: str
+    isa: str
+    arch: str
+    """Folder in firmware/arch."""
+    chip: str
+    """Folder in firmware/chips."""
+    target: str
+    """clang's --target, for the kernel and executors alike."""
+    flags: tuple[str, ...]
+    """clang's further flags, for the kernel and executors alike."""
+    flash: Memory
+    ram: Memory
+    uart: str
+    """The chip's name of the UART that carries the link."""
+    baud: int
+    options: Mapping[str, int]
+    """Sizes of the kernel, as MMA_ macros in lower case without the prefix: `slots = 8` is -DMMA_SLOTS=8."""
+    emulators: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Emulator name (`qemu`, `renode`) to its table on the page; the first one is the default."""
+    probe: str | None = None
+    """pyOCD's target type, where a probe can flash it."""
+
+    @property
+    def default_emulator(self) -> str | None:
+        """The first emulator of the page."""
+        return next(iter(self.emulators), None)
+
+
+def board_names() -> tuple[str, ...]:
+    """Every board that has a page, sorted."""
+    pages = resources.files(__name__).iterdir()
+    return tuple(sorted(page.name[:-5] for page in pages if page.name.endswith(".toml")))
+
+
+def load_board(name: str) -> Board:
+    """Read the page of one board. BoardError if there is none or it is wrong."""
+    names = board_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f"Did you mean {near[0]}?" if near else f"Boards are {', '.join(names)}."
+        raise BoardError(f"There is no board {name!r}.", remedy=hint)
+    text = resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return parse_board(name, text)
+
+
+def parse_board(name: str, text: str) -> Board:
+    """A board from the text of its page. BoardError names what is wrong with it."""
+    try:
+        page = tomllib.loads(text)
+        board = _from_page(page)
+    except tomllib.TOMLDecodeError as error:
+        raise BoardError(f"The page of board {name} is not TOML: {error}.") from error
+    except KeyError as error:
+        raise BoardError(f"The page of board {name} lacks {error.args[0]}.") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BoardError(f"The page of board {name} is wrong: {error}.") from error
+    if board.name != name:
+        raise BoardError(f"The page of board {name} calls itself {board.name}.")
+    return board
+
+
+def _from_page(page: Mapping[str, Any]) -> Board:
+    compiler, memory, link = page["compiler"], page["memory"], page["link"]
+    emulators = {key: MappingProxyType(dict(table)) for key, table in page.get("emulators", {}).items()}
+    return Board(
+        name=_text(page, "name"),
+        title=_text(page, "title"),
+        mcu=_text(page, "mcu"),
+        isa=_text(page, "isa"),
+        arch=_text(page, "arch"),
+        chip=_text(page, "chip"),
+        target=_text(compiler, "target"),
+        flags=tuple(str(flag) for flag in compiler["flags"]),
+        flash=_memory(memory, "flash"),
+        ram=_memory(memory, "ram"),
+        uart=_text(link, "uart"),
+        baud=int(link["baud"]),
+        options=MappingProxyType({key: int(value) for key, value in page.get("kernel", {}).items()}),
+        emulators=MappingProxyType(emulators),
+        probe=page.get("probe"),
+    )
+
+
+def _text(table: Mapping[str, Any], key: str) -> str:
+    value = table[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key} must be text")
+    return value
+
+
+def _memory(table: Mapping[str, Any], key: str) -> Memory:
+    value = table[key]
+    if len(value) != 2 or not all(isinstance(number, int) and number >= 0 for number in value):
+        raise ValueError(f"{key} must be [address, bytes]")
+    return Memory(*value)
