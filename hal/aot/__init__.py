@@ -1,0 +1,16 @@
+"""The ahead-of-time compiler: WebAssembly to native code for the very addresses of a slot.
+
+    validate(module)                     ModuleError in the validator's words, or what no target has
+    object = compile(module, board)      cached by content; sizes to ask the device for
+    image = link(object, layout, args)   records to upload, entry, symbols
+
+The way: `binary` reads the module, `translate` and `function` write C, `toolchain` compiles it with the
+clang of the ziglang wheel, `linker` places it. No step keeps state but the cache in the user's cache
+directory. All calls block for some 10 to 100 ms; asyncio callers use a thread.
+"""
+
+from __future__ import annotations
+
+from hal.aot.model import Image, Layout, Machine, Object, Symbol
+
+__all__ = ["Image", "Layout", "Machine", "Object", "Symbol", "compile", "link", "validate"]
