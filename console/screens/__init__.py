@@ -1,0 +1,1 @@
+"""The screens of mma-console, one a file."""
