@@ -1,0 +1,53 @@
+"""Exceptions of the console and the exit codes of the command line.
+
+The tree is by the party that failed; each carries the sentence that the user reads and, where there
+is one, the next step. hal.errors.HalError has the same shape, so one place can print both.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What `mma` returns to the shell."""
+
+    MET = 0
+    NOT_MET = 1
+    USAGE = 2
+    ENVIRONMENT = 3
+    INTERRUPTED = 130
+
+
+class ConsoleError(Exception):
+    """Something the console cannot do. `str(error)` is one or two sentences for a person."""
+
+    exit_code = Exit.NOT_MET
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class UsageError(ConsoleError):
+    """What was typed makes no sense."""
+
+    exit_code = Exit.USAGE
+
+
+class EnvironmentMissing(ConsoleError):
+    """A program, package or file that this needs is not there."""
+
+    exit_code = Exit.ENVIRONMENT
+
+
+class MasterError(ConsoleError):
+    """The master refused a call, or does not answer as a Mesos master does."""
+
+
+class NoOffer(ConsoleError):
+    """No offer came that holds what the task asks."""
