@@ -1,0 +1,38 @@
+"""The link to a device: Slipmux framing, CoAP by aiocoap, and a client of docs/link.md."""
+
+from __future__ import annotations
+
+from hal.link.client import Link, Refused
+from hal.link.facts import (
+    Counters,
+    Crash,
+    Create,
+    DeviceFacts,
+    ExecutorState,
+    LogPiece,
+    Place,
+    Slots,
+    SlotState,
+)
+from hal.link.keeper import Connect, Streams
+from hal.link.transport import Direction, Statistics, StreamTransport, Traced
+
+__all__ = [
+    "Connect",
+    "Counters",
+    "Crash",
+    "Create",
+    "DeviceFacts",
+    "Direction",
+    "ExecutorState",
+    "Link",
+    "LogPiece",
+    "Place",
+    "Refused",
+    "SlotState",
+    "Slots",
+    "Statistics",
+    "StreamTransport",
+    "Streams",
+    "Traced",
+]

@@ -1,0 +1,317 @@
+"""The client of docs/link.md: every request that a device answers, with typed results."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections.abc import AsyncGenerator, Callable
+
+import cbor2
+from aiocoap import Code, Context, Message, error
+from aiocoap.numbers import codes
+from aiocoap.optiontypes import BlockOption
+from aiocoap.protocol import BaseUnicastRequest as Request
+
+from hal.abi import ErrorNumber
+from hal.errors import DeviceError, LinkError
+from hal.link import facts
+from hal.link.facts import Counters, Create, DeviceFacts, ExecutorState, LogPiece, Place, Slots
+from hal.link.keeper import Connect, Keeper
+from hal.link.transport import LinkTuning, Statistics, StreamTransport, Traced
+
+log = logging.getLogger(__name__)
+
+CBOR = 60
+"""Content-format of all CBOR payloads (RFC 7252 section 12.3's registry)."""
+WATCH_AGAIN = 5.0
+"""Seconds without a notification after which the observation is registered anew."""
+FIRST_BLOCK = 64
+"""Block size until the device has told its own."""
+
+
+class Refused(DeviceError):
+    """The device answered with an error response.
+
+    `number` is the device's enum mma_error, or None; `missing` and `largest` are bytes where it was room
+    that it lacked.
+    """
+
+    def __init__(
+        self, message: str, *, code: str, number: int | None, missing: int | None, largest: int | None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.number = number
+        self.missing = missing
+        self.largest = largest
+
+
+class Link:
+    """A device at the other end of a byte stream.
+
+    Requests queue: one is on the line at a time. All raise LinkError when the device does not answer,
+    DeviceError when it answers nonsense, and its subclass Refused when it says no.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Connect,
+        *,
+        baud: int,
+        on_text: Callable[[str], None] = lambda text: None,
+        on_change: Callable[[bool, str], None] = lambda up, message: None,
+        on_trace: Callable[[Traced], None] | None = None,
+    ) -> None:
+        """`connect` opens the byte stream, now and again when it breaks. `baud` is the line's bit rate.
+        `on_text` gets diagnostic lines; `on_change` whether the device can be reached, with a sentence;
+        `on_trace` every CoAP message."""
+        self.name = name
+        self._baud = baud
+        self._keeper = Keeper(name, connect, on_change)
+        self._transport = StreamTransport(
+            name,
+            on_text=on_text,
+            on_trace=on_trace,
+            on_message=self._keeper.heard,
+            on_retransmission=self._keeper.repeated,
+        )
+        self._context: Context | None = None
+        self._use_block(FIRST_BLOCK)
+
+    @property
+    def statistics(self) -> Statistics:
+        """What went over the link so far."""
+        return self._transport.statistics
+
+    @property
+    def up(self) -> bool:
+        """There is a stream and the device answers."""
+        return self._keeper.up.is_set()
+
+    async def wait_up(self) -> None:
+        """Until the device can be reached."""
+        await self._keeper.up.wait()
+
+    async def open(self, timeout: float = 10.0) -> DeviceFacts:
+        """Connect and read the device's description; also takes its block size from there.
+
+        LinkError when nobody answers within `timeout` seconds. A failed open undoes what it began.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._keeper.open(self._transport)
+                self._context = self._transport.context()
+                return await self.device()
+        except TimeoutError:
+            await self.close()
+            raise LinkError(
+                f"{self.name} does not answer within {timeout:g} s.",
+                remedy="Is it the right port, and does the board run this release's firmware?",
+            ) from None
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Let go of the device. Idempotent."""
+        context, self._context = self._context, None
+        if context is not None:
+            await context.shutdown()
+        await self._keeper.close()
+
+    # -- the requests of docs/link.md ---------------------------------------------------------------
+
+    async def device(self) -> DeviceFacts:
+        """GET /d."""
+        device = facts.parse_device(await self._get("d"))
+        self._use_block(device.block)
+        return device
+
+    async def slots(self) -> Slots:
+        """GET /s."""
+        return facts.parse_slots(await self._get("s"))
+
+    async def watch_slots(self) -> AsyncGenerator[Slots, None]:
+        """The newest S whenever it changed, and now and then when it did not; never ends by itself.
+
+        Changes in quick succession come as one. While the link is down it waits.
+        """
+        while True:
+            await self.wait_up()
+            try:
+                async with contextlib.aclosing(self._watch_once()) as states:
+                    async for state in states:
+                        yield state
+            except LinkError as problem:
+                log.debug("Watching %s: %s", self.name, problem)
+                await asyncio.sleep(0.1)  # a stream that is closed at once must not make us spin
+
+    async def _watch_once(self) -> AsyncGenerator[Slots, None]:
+        """One observation (RFC 7641), until nothing was heard for a while."""
+        request = self._start(codes.GET, "s", observe=0)
+        try:
+            yield facts.parse_slots((await self._finish(request)).payload)
+            notifications = aiter(request.observation)
+            while True:
+                async with asyncio.timeout(WATCH_AGAIN):
+                    message = await anext(notifications)
+                yield facts.parse_slots(_success(message).payload)
+        except (TimeoutError, StopAsyncIteration):
+            return
+        except error.Error as problem:
+            raise self._no_answer() from problem
+        finally:
+            if not request.observation.cancelled:
+                request.observation.cancel()
+
+    async def create(self, create: Create) -> Place:
+        """POST /x: an executor in a free slot."""
+        response = await self._request(codes.POST, "x", payload=create.encode())
+        return facts.parse_place(response.payload)
+
+    async def upload(
+        self, slot: int, stream: bytes, progress: Callable[[int], None] = lambda sent: None
+    ) -> None:
+        """PUT /x/N, block after block; `progress` gets the bytes that the device has.
+
+        Block by block here, not in aiocoap, so that other requests get their turn and progress shows.
+        """
+        size = self._block
+        exponent = size.bit_length() - 5
+        count = max(1, -(-len(stream) // size))
+        for number in range(count):
+            more = number + 1 < count
+            block = BlockOption.BlockwiseTuple(number, more, exponent)
+            piece = stream[number * size : (number + 1) * size]
+            response = await self._request(codes.PUT, "x", str(slot), payload=piece, block1=block, cbor=False)
+            answer = response.opt.block1
+            if more and (response.code is not codes.CONTINUE or answer is None):
+                raise DeviceError(
+                    f"{self.name} took block {number} of {count} for the last one.", code=response.code.dotted
+                )
+            if answer is not None and answer.block_number != number:
+                raise DeviceError(f"{self.name} answered to block {number} with {answer.block_number}.")
+            progress(min(len(stream), (number + 1) * size))
+
+    async def start(self, slot: int, stream: bytes, entry: int, memory: int) -> None:
+        """POST /x/N, start: `stream` is what was uploaded, `memory` the guest's first linear memory."""
+        action = {0: 1, 1: hashlib.sha256(stream).digest(), 2: entry, 3: memory}
+        await self._request(codes.POST, "x", str(slot), payload=cbor2.dumps(action))
+
+    async def kill(self, slot: int) -> None:
+        """POST /x/N, kill."""
+        await self._request(codes.POST, "x", str(slot), payload=cbor2.dumps({0: 2}))
+
+    async def delete(self, slot: int) -> None:
+        """DELETE /x/N: frees the slot."""
+        await self._request(codes.DELETE, "x", str(slot))
+
+    async def executor(self, slot: int) -> ExecutorState:
+        """GET /x/N."""
+        return facts.parse_executor(await self._get("x", str(slot)))
+
+    async def log(self, slot: int, offset: int) -> LogPiece:
+        """GET /x/N/log: what the device still has from `offset` on, or a first part of it."""
+        return facts.parse_log(await self._get("x", str(slot), "log", query=f"o={offset}"))
+
+    async def result(self, slot: int) -> bytes:
+        """GET /x/N/result: what the guest published."""
+        return await self._get("x", str(slot), "result")
+
+    async def counters(self) -> Counters:
+        """GET /k: the kernel's counters."""
+        return facts.parse_counters(await self._get("k"))
+
+    async def reset(self) -> None:
+        """POST /reset: the board restarts."""
+        await self._request(codes.POST, "reset")
+
+    # -- one request --------------------------------------------------------------------------------
+
+    def _use_block(self, block: int) -> None:
+        self._block = block
+        self._tuning = LinkTuning(self._baud, block)
+        self._transport.remote.maximum_block_size_exp = block.bit_length() - 5
+
+    async def _get(self, *path: str, query: str | None = None) -> bytes:
+        payload = (await self._request(codes.GET, *path, query=query)).payload
+        return bytes(payload)
+
+    async def _request(
+        self,
+        method: Code,
+        *path: str,
+        query: str | None = None,
+        payload: bytes = b"",
+        block1: BlockOption.BlockwiseTuple | None = None,
+        cbor: bool = True,
+    ) -> Message:
+        request = self._start(method, *path, query=query, payload=payload, block1=block1, cbor=cbor)
+        return await self._finish(request)
+
+    def _start(
+        self,
+        method: Code,
+        *path: str,
+        query: str | None = None,
+        payload: bytes = b"",
+        block1: BlockOption.BlockwiseTuple | None = None,
+        observe: int | None = None,
+        cbor: bool = True,
+    ) -> Request:
+        if self._context is None:
+            raise LinkError(f"The link to {self.name} is closed.")
+        message = Message(code=method, payload=payload, transport_tuning=self._tuning, uri_path=path)
+        message.remote = self._transport.remote
+        if query is not None:
+            message.opt.uri_query = (query,)
+        if payload and cbor:
+            message.opt.content_format = CBOR
+        if observe is not None:
+            message.opt.observe = observe
+        if block1 is not None:
+            message.opt.block1 = block1
+        return self._context.request(message, handle_blockwise=block1 is None)
+
+    async def _finish(self, request: Request) -> Message:
+        try:
+            return _success(await request.response)
+        except error.NetworkError as problem:
+            raise self._no_answer() from problem
+        except error.LibraryShutdown as problem:
+            raise LinkError(f"The link to {self.name} was closed.") from problem
+        except error.Error as problem:
+            raise DeviceError(f"{self.name} broke the rules of CoAP: {problem}.") from problem
+
+    def _no_answer(self) -> LinkError:
+        return LinkError(f"{self.name} does not answer.", remedy="It is tried again when the link is back.")
+
+
+def _success(response: Message) -> Message:
+    """The response, or Refused with what it says."""
+    if response.code.is_successful():
+        return response
+    number = missing = largest = None
+    if response.opt.content_format == CBOR:
+        with contextlib.suppress(Exception):  # an error's details are a courtesy; its code is what counts
+            details = cbor2.loads(response.payload)
+            number, missing, largest = (_number(details.get(key)) for key in range(3))
+    try:
+        words = ErrorNumber(number).name.lower() if number is not None else str(response.code)
+    except ValueError:
+        words = f"error {number}"
+    room = f", {missing} bytes are missing" if missing is not None else ""
+    room += f", the largest free run is {largest} bytes" if largest is not None else ""
+    raise Refused(
+        f"The device refused: {words}{room}.",
+        code=response.code.dotted,
+        number=number,
+        missing=missing,
+        largest=largest,
+    )
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
