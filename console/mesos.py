@@ -85,8 +85,7 @@ class Resources:
             if round(have * 1000) < round(wanted * 1000):
                 missing.append(Shortfall(name, _scalar_shortfall(name, wanted, have)))
         for name, pairs in self.ranges.items():
-            free = offered.ranges.get(name, ())
-            lacking = [pair for pair in pairs if not any(a <= pair[0] and pair[1] <= b for a, b in free)]
+            lacking = _ranges_minus(pairs, offered.ranges.get(name, ()))
             if lacking:
                 missing.append(Shortfall(name, f"{name} {format_ranges(lacking)} is not free"))
         for name, members in self.sets.items():

@@ -1,0 +1,145 @@
+"""The `mma` command line: one subcommand a file in console/commands, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from console.errors import ConsoleError, Exit
+
+COMMANDS = {
+    "doctor": "What is installed, what is missing and how to get it.",
+    "master": "Run the genuine Apache Mesos master on loopback.",
+    "agent": "Put targets behind a master as its agents.",
+    "run": "Run one WASM module as a Mesos task and judge how it ends.",
+    "demo": "The main job without a screen: master, boards, tasks.",
+    "console": "Open mma-console, the terminal IDE.",
+    "boards": "Boards, memories, emulators, probes.",
+    "firmware": "Build a board's firmware or tell its sizes.",
+    "debug": "Start a target and open GDB on it.",
+    "flash": "Write a real board's flash through a probe.",
+    "attach": "Show what a real board says on its serial port.",
+    "bench": "The benchmarks, as figures with goals.",
+    "completion": "Print the completion script of a shell.",
+}
+"""Every subcommand with its summary, so that `mma --help` imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """Knows the subcommands by name and imports console.commands.NAME when one is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the table's order: what one needs first comes first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command, or None when there is none of that name."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"console.commands.{name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """With a suggestion for a mistyped name."""
+        import difflib
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else "`mma --help` lists them."
+            raise click.UsageError(f"There is no command {args[0]!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the table, without an import."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="mesos-micro-agent", prog_name="mma")
+@click.option("-v", "--verbose", count=True, help="Log to stderr; twice for more.")
+def mma(verbose: int) -> None:
+    """Microcontrollers, emulated or real, as Apache Mesos agents that run sandboxed WebAssembly."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if not verbose:
+        logging.disable(logging.WARNING)  # what a user must know comes as a sentence, not as a log line
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Entry point of `mma`: every error becomes one or two sentences and an exit code."""
+    sys.exit(int(invoke(arguments)))
+
+
+def console_main() -> NoReturn:
+    """Entry point of `mma-console`: the same as `mma console`."""
+    main(["console", *sys.argv[1:]])
+
+
+def invoke(arguments: list[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        outcome = mma.main(arguments, prog_name="mma", standalone_mode=False)
+        sys.stdout.flush()
+        return outcome if isinstance(outcome, int) else Exit.MET
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("Interrupted.")
+        return Exit.INTERRUPTED
+    except click.UsageError as error:
+        if error.ctx is not None and not isinstance(error, click.NoSuchOption | click.BadParameter):
+            _say(error.ctx.get_usage())
+        _say(f"mma: {error.format_message()}")
+        return Exit.USAGE
+    except click.ClickException as error:
+        _say(f"mma: {error.format_message()}")
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output left (`mma … | head`): no complaint, and none at interpreter exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.NOT_MET
+    except Exception as error:
+        code = exit_code(error)
+        if code is None:
+            if logging.getLogger().isEnabledFor(logging.INFO) and not logging.root.manager.disable:
+                raise
+            _say(f"mma: This is a bug in mma: {type(error).__name__}: {error}. `mma -v …` shows where.")
+            return Exit.NOT_MET
+        _say(f"mma: {error}")
+        return code
+
+
+def exit_code(error: BaseException) -> Exit | None:
+    """The exit code of an error that has a sentence for the user; None for a bug."""
+    from emulation.errors import EmulationError, EnvironmentMissing
+    from hal.errors import BoardError, HalError
+
+    if isinstance(error, ConsoleError):
+        return error.exit_code
+    if isinstance(error, BoardError):
+        return Exit.USAGE
+    if isinstance(error, EnvironmentMissing):
+        return Exit.ENVIRONMENT
+    if isinstance(error, HalError | EmulationError):
+        return Exit.NOT_MET
+    return None
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""`mma boards`: what boards there are and how each can be run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def command(as_json: bool) -> None:
+    """Boards, their memories, emulators and probes."""
+    rows = list(_rows())
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row))
+        return
+    for row in rows:
+        facts = [
+            row["isa"],
+            f"flash {row['flash_bytes'] // 1024} KB",
+            f"RAM {row['ram_bytes'] // 1024} KB",
+            f"link {row['uart']} at {row['baud']}",
+        ]
+        click.echo(f"{click.style(row['board'], bold=True)}  {row['title']}")
+        click.echo(f"  {', '.join(facts)}")
+        click.echo(f"  targets  {'  '.join(row['targets'])}")
+        click.echo(f"  probe    {row['probe'] or 'none: no real board of this kind can be flashed'}\n")
+    click.echo(f"{click.style('host', bold=True)}  this computer, by wasmtime\n  targets  host")
+
+
+def _rows() -> Iterator[dict[str, Any]]:
+    from hal.boards import board_names, load_board
+
+    for name in board_names():
+        board = load_board(name)
+        yield {
+            "board": board.name,
+            "title": board.title,
+            "mcu": board.mcu,
+            "isa": board.isa,
+            "flash_bytes": board.flash.size,
+            "ram_bytes": board.ram.size,
+            "uart": board.uart,
+            "baud": board.baud,
+            "targets": [f"{board.name}@{emulator}" for emulator in board.emulators],
+            "probe": board.probe,
+        }

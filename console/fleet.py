@@ -1,0 +1,162 @@
+"""From a target's name to a Target that is open: the only place that knows how targets are made.
+
+A name is `host`, BOARD, BOARD@EMULATOR or BOARD@/dev/PORT; `-2`, `-3` … after `host` or the emulator name
+a second, third … of the same kind: stm32f4@qemu-2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console.errors import EnvironmentMissing, UsageError
+from hal.boards import Board, board_names, load_board
+from hal.errors import BoardError
+from hal.target import Target
+
+if TYPE_CHECKING:
+    from emulation.machine import Machine
+
+log = logging.getLogger(__name__)
+
+HOST = "host"
+
+_HOST = re.compile(r"host(-[1-9][0-9]*)?")
+_EMULATOR = re.compile(r"(?P<emulator>[a-z]+)(?:-(?P<number>[1-9][0-9]*))?")
+
+Tell = Callable[[str], None]
+"""Hears what is being done, in a few words: "building the firmware"."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetName:
+    """A target's name, taken apart. `board` is None for the host; `emulator` or `port` is set for a board."""
+
+    text: str
+    """In full: the bare `stm32f4` is `stm32f4@qemu`."""
+    board: Board | None = None
+    emulator: str | None = None
+    port: str | None = None
+
+
+def parse_name(text: str) -> TargetName:
+    """UsageError or BoardError says what is wrong with the name."""
+    if _HOST.fullmatch(text):
+        return TargetName(text)
+    name, _, where = text.partition("@")
+    try:
+        board = load_board(name)
+    except BoardError as error:
+        known = ", ".join((*board_names(), HOST))
+        raise UsageError(
+            f"There is no target {text!r}.", remedy=f"Targets begin with one of: {known}."
+        ) from error
+    if where.startswith("/"):
+        return TargetName(text, board, port=where)
+    where = where or board.default_emulator or ""
+    match = _EMULATOR.fullmatch(where)
+    if match is None or match["emulator"] not in board.emulators:
+        known = ", ".join(f"{name}@{each}" for each in board.emulators)
+        remedy = f"There is {known}, and {name}@/dev/PORT for a real one."
+        raise UsageError(f"Board {name} has no emulator {where!r}.", remedy=remedy)
+    return TargetName(f"{name}@{where}", board, emulator=match["emulator"])
+
+
+def parse_names(texts: Iterable[str]) -> tuple[TargetName, ...]:
+    """All of them; UsageError when one comes twice."""
+    names = tuple(parse_name(text) for text in texts)
+    seen: set[str] = set()
+    for name in names:
+        if name.text in seen:
+            remedy = f"A second one of its kind is {name.text}-2." if name.port is None else ""
+            raise UsageError(f"Target {name.text} is named twice.", remedy=remedy)
+        seen.add(name.text)
+    return names
+
+
+class Member:
+    """One target of a fleet with the machine under it. open() once, close() once; an open that fails
+    undoes what it began."""
+
+    def __init__(self, name: TargetName) -> None:
+        self.name = name
+        self.machine: Machine | None = None
+        self.firmware: Path | None = None
+        self._target: Target | None = None
+
+    @property
+    def target(self) -> Target:
+        """The target; only after open()."""
+        assert self._target is not None
+        return self._target
+
+    @property
+    def opened(self) -> bool:
+        """open() succeeded and close() was not called yet."""
+        return self._target is not None
+
+    async def open(self, tell: Tell) -> None:
+        """Bring the target up. HalError or EmulationError says what failed."""
+        try:
+            target = await self._make(tell)
+            tell("reaching the kernel" if self.name.board else "starting")
+            await target.open()
+        except BaseException:
+            await self._stop_machine()
+            raise
+        self._target = target
+
+    async def close(self) -> None:
+        """Let go of the target and stop its machine. Idempotent."""
+        target, self._target = self._target, None
+        try:
+            if target is not None:
+                await target.close()
+        finally:
+            await self._stop_machine()
+
+    async def _make(self, tell: Tell) -> Target:
+        board = self.name.board
+        if board is None:
+            from hal.host import HostTarget
+
+            return HostTarget(self.name.text)
+        if self.name.port is not None:
+            return _real_target(self.name, self.name.port)
+        self.firmware = await build_firmware(board, tell)
+        from emulation.targets import open_machine
+        from hal.mcu import McuTarget
+
+        self.machine = open_machine(f"{board.name}@{self.name.emulator}")
+        tell(f"starting {self.name.emulator}")
+        await self.machine.start(self.firmware)
+        return McuTarget(self.name.text, board, self.machine.connect)
+
+    async def _stop_machine(self) -> None:
+        if self.machine is not None:
+            await self.machine.stop()
+
+
+async def build_firmware(board: Board, tell: Tell) -> Path:
+    """The board's kernel as an ELF, built when a source changed."""
+    from hal.firmware import build
+
+    tell("building the firmware")
+    return await asyncio.to_thread(lambda: build(board).elf)
+
+
+def _real_target(name: TargetName, port: str) -> Target:
+    if not Path(port).exists():
+        raise EnvironmentMissing(
+            f"There is no serial port {port}.",
+            remedy="Is the board plugged in? `ls /dev/tty*` shows the ports.",
+        )
+    raise EnvironmentMissing(
+        f"{name.text}: real boards on a serial port are not built yet.",
+        remedy="Use an emulated one, such as stm32f4@qemu.",
+    )
