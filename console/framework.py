@@ -18,7 +18,7 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +26,8 @@ import aiohttp
 
 from console.broadcast import Broadcast
 from console.errors import MasterError
+from console.events import AgentLost, Connected, Disconnected, OfferChanged, Refused, TaskChanged
+from console.events import FrameworkEvent as Event
 from console.mesos import Json, Offer, OfferState, Resources, Status, Task, TaskSpec, TaskState
 from console.scheduler import Subscription, Unreachable, master_url, subscribe
 
@@ -37,55 +39,6 @@ _CLOSED_OFFERS_KEPT = 500
 _LONGEST_PAUSE = 5.0
 _SILENT_HEARTBEATS = 5
 _FIRST_SILENCE = 30.0
-
-
-# -- events -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """Subscribed with the leading master at `url`."""
-
-    framework_id: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnected:
-    """The stream broke; the framework keeps trying."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class OfferChanged:
-    """An offer came, or was accepted, declined or rescinded."""
-
-    offer: Offer
-
-
-@dataclass(frozen=True, slots=True)
-class TaskChanged:
-    """A task was submitted or changed its state."""
-
-    task: Task
-
-
-@dataclass(frozen=True, slots=True)
-class AgentLost:
-    """The master lost an agent."""
-
-    agent_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The master refused something that nobody waits for; `message` says what."""
-
-    message: str
-
-
-Event = Connected | Disconnected | OfferChanged | TaskChanged | AgentLost | Refused
 
 
 class Framework:

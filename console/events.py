@@ -1,0 +1,107 @@
+"""What happens in a session, as plain facts that need no network library to import.
+
+The framework client posts the first group; `console.live` adds what the fleet does. The console's model
+is a fold over these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from console.mesos import Offer, Task
+from hal.target import Description, Usage
+from hal.target import Event as TargetEvent
+
+# -- of the framework -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """Subscribed with the leading master at `url`."""
+
+    framework_id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The stream broke; the framework keeps trying."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferChanged:
+    """An offer came, or was accepted, declined or rescinded."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChanged:
+    """A task was submitted or changed its state."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLost:
+    """The master lost an agent."""
+
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The master refused something that nobody waits for; `message` says what."""
+
+    message: str
+
+
+FrameworkEvent = Connected | Disconnected | OfferChanged | TaskChanged | AgentLost | Refused
+
+# -- of the fleet -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """`subject` (a target's name, or "master") does or did something; `failed` when it went wrong."""
+
+    subject: str
+    text: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TargetUp:
+    """A target is open and its agent begins to register."""
+
+    target: str
+    description: Description
+
+
+@dataclass(frozen=True, slots=True)
+class TargetDown:
+    """A target was closed."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromTarget:
+    """An event of a target."""
+
+    target: str
+    event: TargetEvent
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRead:
+    """What each living executor of a target used so far, by its key."""
+
+    target: str
+    usage: Mapping[str, Usage]
+
+
+Event = FrameworkEvent | Progressed | TargetUp | TargetDown | FromTarget | UsageRead
