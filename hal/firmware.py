@@ -1,0 +1,242 @@
+"""Builds the device kernel for a board, and tells what each of its parts weighs.
+
+All C sources of firmware/{kernel,arch/ARCH,chips/CHIP,boards/BOARD} are compiled and linked by the one
+toolchain of hal.toolchain. Results are kept by content: a second build only hashes the sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import string
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from hal import toolchain
+from hal.boards import Board
+from hal.errors import ToolchainError
+
+FLASH_BUDGET = 24 << 10
+"""Bytes of flash that the kernel may take on any board."""
+RAM_BUDGET = 4 << 10
+"""Bytes of RAM that the kernel may take for itself: variables and stack; all else is the executors'."""
+
+_FLAGS = (
+    "-std=gnu11 -Os -g -ffreestanding -fno-builtin -ffunction-sections -fdata-sections -fno-common "
+    "-fomit-frame-pointer -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes"
+).split()
+_SUFFIXES = (".c", ".S")
+_DEFAULT_STACK = 768
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """A kernel built for a board."""
+
+    board: Board
+    elf: Path
+    """With debug information; flash it, or boot it in an emulator."""
+    map: Path
+    """The linker's map."""
+    digest: str
+    """Names it in the cache: hex SHA-256 over all that went in."""
+    seconds: float
+    """What the build took now; next to nothing where it was kept."""
+
+    def symbol(self, name: str) -> int:
+        """The address of a symbol. KeyError if there is none."""
+        with self.elf.open("rb") as file:
+            found = ELFFile(file).get_section_by_name(".symtab").get_symbol_by_name(name)
+            if not found:
+                raise KeyError(name)
+            return int(found[0]["st_value"])
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One source file's share of the kernel, in bytes."""
+
+    name: str
+    """Such as kernel/coap; `stack` is the kernel's own stack."""
+    flash: int
+    ram: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a kernel weighs, in bytes, by module (largest first) and in all."""
+
+    modules: tuple[Module, ...]
+    flash: int
+    ram: int
+    arena: int
+    """RAM that is left for executors."""
+    flash_budget: int = FLASH_BUDGET
+    ram_budget: int = RAM_BUDGET
+
+    @property
+    def met(self) -> bool:
+        """Both budgets hold."""
+        return self.flash <= self.flash_budget and self.ram <= self.ram_budget
+
+
+def sources(board: Board) -> Iterator[Path]:
+    """Every source file of a board's kernel, sorted."""
+    root = _root()
+    for folder in ("kernel", f"arch/{board.arch}", f"chips/{board.chip}", f"boards/{board.name}"):
+        if not (root / folder).is_dir():
+            raise ToolchainError(
+                f"The firmware has no folder {folder} for board {board.name}.",
+                remedy="Add it as docs/porting.md says.",
+            )
+        yield from sorted(path for path in (root / folder).iterdir() if path.suffix in _SUFFIXES)
+
+
+def build(board: Board) -> Firmware:
+    """Build a board's kernel, or take the kept one. ToolchainError with the compiler's words if it fails.
+
+    Blocks for up to a second: call it in a thread (asyncio.to_thread) from an event loop.
+    """
+    began = time.perf_counter()
+    paths = tuple(sources(board))
+    flags = _flags(board)
+    digest = _digest(board, paths, flags)
+    folder = toolchain.cache_folder() / "firmware" / f"{board.name}-{digest[:16]}"
+    if not (folder / "kernel.elf").exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".build-", dir=folder.parent))
+        try:
+            _compile(board, paths, flags, scratch)
+            _keep(scratch, folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return Firmware(board, folder / "kernel.elf", folder / "kernel.map", digest, time.perf_counter() - began)
+
+
+def sizes(firmware: Firmware) -> Sizes:
+    """What each module of a built kernel takes, from the linker's map; padding and tables count too."""
+    flash: dict[str, int] = {}
+    ram: dict[str, int] = {}
+    for section, size, name in _placed(firmware.map.read_text(encoding="utf-8")):
+        if section in (".text", ".data"):
+            flash[name] = flash.get(name, 0) + size
+        if section in (".data", ".bss", ".noinit", ".stack"):
+            ram[name] = ram.get(name, 0) + size
+    with firmware.elf.open("rb") as file:
+        elf = ELFFile(file)
+        total = {section.name: int(section["sh_size"]) for section in elf.iter_sections()}
+    all_flash = total[".text"] + total[".data"]
+    arena = firmware.board.ram.end - firmware.symbol("mma_arena_low")
+    all_ram = firmware.board.ram.size - arena
+    ram["stack"] = total[".stack"]
+    flash["padding"] = all_flash - sum(flash.values())
+    ram["padding"] = all_ram - sum(ram.values())
+    modules = (Module(name, flash.get(name, 0), ram.get(name, 0)) for name in flash.keys() | ram.keys())
+    ordered = sorted(modules, key=lambda module: (-module.flash, -module.ram, module.name))
+    return Sizes(tuple(ordered), all_flash, all_ram, arena)
+
+
+def _root() -> Path:
+    return Path(str(resources.files("firmware")))
+
+
+def _flags(board: Board) -> list[str]:
+    options = {"baud": board.baud, **board.options}
+    return [
+        f"--target={board.target}",
+        *board.flags,
+        "-mfloat-abi=soft" if board.arch == "cortex_m" else "",  # the kernel leaves these registers alone
+        *_FLAGS,
+        f'-DMMA_BOARD="{board.name}"',
+        *(f"-D{'MMA_' + name.upper()}={value}" for name, value in sorted(options.items())),
+    ]
+
+
+def _digest(board: Board, paths: tuple[Path, ...], flags: list[str]) -> str:
+    root = _root()
+    sink = hashlib.sha256(
+        repr((board, flags, str(toolchain.zig()), toolchain.zig().stat().st_mtime_ns)).encode()
+    )
+    headers = sorted(path for path in root.rglob("*") if path.suffix in (".h", ".ld"))
+    for path in (*paths, *headers):
+        sink.update(f"{path.relative_to(root)}\0".encode())
+        sink.update(path.read_bytes())
+    return sink.hexdigest()
+
+
+def _compile(board: Board, paths: tuple[Path, ...], flags: list[str], scratch: Path) -> None:
+    root = _root()
+    objects = [scratch / _object_name(path.relative_to(root)) for path in paths]
+    include = [f"-I{root}", f"-I{root / 'arch' / board.arch}", f"-isystem{toolchain.headers()}"]
+
+    def one(source: Path, target: Path) -> None:
+        here = [f"-ffile-prefix-map={root}=firmware", "-c", source, "-o", target]
+        toolchain.must(["clang", *filter(None, flags), *include, *here])
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        list(pool.map(one, paths, objects))
+    script = scratch / "kernel.ld"
+    script.write_text(_link_script(board), encoding="utf-8")
+    elf, mapped = scratch / "kernel.elf", scratch / "kernel.map"
+    options = ["-T", script, "--gc-sections", "-z", "max-page-size=4", f"--Map={mapped}"]
+    toolchain.must(["ld.lld", *options, "-o", elf, *objects])
+
+
+def _keep(scratch: Path, folder: Path) -> None:
+    for path in scratch.glob("*.o"):
+        path.unlink()
+    try:
+        scratch.replace(folder)
+    except OSError:  # another process built the same meanwhile
+        if not (folder / "kernel.elf").exists():
+            raise
+
+
+def _link_script(board: Board) -> str:
+    template = (_root() / "arch" / board.arch / "link.ld").read_text(encoding="utf-8")
+    return string.Template(template).substitute(
+        placeholders="placeholders",
+        flash_address=hex(board.flash.address),
+        flash_size=hex(board.flash.size),
+        ram_address=hex(board.ram.address),
+        ram_size=hex(board.ram.size),
+        stack=board.options.get("stack", _DEFAULT_STACK),
+    )
+
+
+def _object_name(source: Path) -> str:
+    return "-".join(source.parts) + ".o"
+
+
+_LINE = re.compile(r"^\s*[0-9a-f]+\s+[0-9a-f]+\s+([0-9a-f]+)\s+\d+ (.*)$")
+
+
+def _placed(text: str) -> Iterator[tuple[str, int, str]]:
+    """(output section, bytes, module) of every input section in a map of lld."""
+    section = ""
+    for line in text.splitlines():
+        found = _LINE.match(line)
+        if not found:
+            continue
+        size, words = int(found[1], 16), found[2]
+        depth = len(words) - len(words.lstrip())
+        words = words.strip()
+        if depth == 0:
+            section = words
+        elif depth == 8 and ":(" in words:
+            name = words.split(":(")[0].rsplit("/", 1)[-1]
+            yield section, size, _module_name(name)
+
+
+def _module_name(name: str) -> str:
+    name = re.sub(r"\.(c|S)\.o$", "", name)
+    return name.replace("-", "/") if "-" in name else "constants"
