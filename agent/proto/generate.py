@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+    _Hook = BuildHookInterface[Any]
 else:
     try:
-        from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+        from hatchling.builders.hooks.plugin.interface import BuildHookInterface as _Hook
     except ImportError:  # a checkout without hatchling: only main() is wanted
-
-        class BuildHookInterface(dict):
-            """Stands in for a base class that is only needed inside a build."""
+        _Hook = object
 
 
 def generate(root: Path) -> list[Path]:
@@ -41,12 +41,15 @@ def generate(root: Path) -> list[Path]:
         f"--pyi_out={root}",
         *(str(source) for source in sources),
     ]
-    if protoc.main(arguments) != 0:
+    status: int = protoc.main(arguments)  # type: ignore[no-untyped-call]
+    if status != 0:
         raise RuntimeError("protoc refused the .proto files of agent/proto: see its message above.")
-    return [source.with_name(f"{source.stem}_pb2{suffix}") for source in sources for suffix in (".py", ".pyi")]
+    return [
+        source.with_name(f"{source.stem}_pb2{suffix}") for source in sources for suffix in (".py", ".pyi")
+    ]
 
 
-class CustomBuildHook(BuildHookInterface[Any] if TYPE_CHECKING else BuildHookInterface):
+class CustomBuildHook(_Hook):
     """Hatch calls this before it collects the files of a wheel or makes an editable install."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -1,0 +1,147 @@
+"""One listening ip:port with the processes behind it, and the connections that it opens.
+
+Many agents share a port, told apart by their process ids: slave(1), slave(2) ... A master keeps one
+connection per ip:port, so that one break disconnects all behind it; a fleet spreads over several ports.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from aiohttp import web
+
+from agent.errors import PortError
+from agent.guard import Sealed
+from agent.wire import framing
+from agent.wire.outbox import Barrier, Outbox
+from agent.wire.upid import Peer, Upid
+
+log = logging.getLogger(__name__)
+
+BODY_LIMIT = 64 << 20
+"""Bytes of one incoming message: a task with its module and labels stays far below."""
+KEEP_ALIVE = 366 * 24 * 3600.0
+"""Seconds. An idle link is a healthy one; closing it would disconnect every agent behind it."""
+
+
+class Actor(Protocol):
+    """A libprocess process behind a port."""
+
+    @property
+    def id(self) -> str:
+        """Such as slave(1)."""
+        ...
+
+    def receive(self, message: framing.Message) -> None:
+        """Take one message. Called in the order of arrival and must not block: a kill never overtakes
+        the launch before it."""
+        ...
+
+    def link_lost(self, peer: Peer) -> None:
+        """Our connection to `peer` broke or could not be opened."""
+        ...
+
+
+HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+"""Answers plain HTTP, what is no message."""
+
+
+class Port:
+    """Listens on `ip`:`port` (0: any free one) for the processes added to it."""
+
+    def __init__(self, ip: str, port: int, http: HttpHandler, barrier: Barrier | None = None) -> None:
+        self._ip = ip
+        self._wanted = port
+        self._http = http
+        self._actors: dict[str, Actor] = {}
+        self._outbox = Outbox(self._link_lost, barrier)
+        self._runner: web.ServerRunner | None = None
+        self._number = 0
+
+    @property
+    def address(self) -> Peer:
+        """Where it listens; known after open()."""
+        return (self._ip, self._number)
+
+    @property
+    def actors(self) -> int:
+        """How many processes are behind it."""
+        return len(self._actors)
+
+    async def open(self) -> None:
+        """Begin to listen; PortError when the port is taken or the address is not ours."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self._ip, self._wanted))
+        except OSError as error:
+            listener.close()
+            raise PortError(
+                f"The agent cannot listen on {self._ip}:{self._wanted}: {error.strerror}.",
+                remedy="Choose another port (0 takes any free one) or another address of this machine.",
+            ) from error
+        server = web.Server(self._handle, access_log=None, keepalive_timeout=KEEP_ALIVE)
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener, shutdown_timeout=0.5, backlog=1024).start()
+        self._number = listener.getsockname()[1]
+
+    async def close(self) -> None:
+        """Send what waits, then stop listening. Idempotent."""
+        await self._outbox.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def add(self, actor: Actor) -> None:
+        """From now on messages to `actor.id` reach it."""
+        self._actors[actor.id] = actor
+
+    def remove(self, actor: Actor) -> None:
+        """Messages to it are answered 404 from now on."""
+        self._actors.pop(actor.id, None)
+
+    def send(self, sender: str, to: Upid, message: Sealed) -> None:
+        """Send from the process `sender` behind this port. Fire and forget, in order per peer."""
+        source = Upid(sender, *self.address)
+        request = framing.encode(framing.Message(source, to.id, message.name, message.body), to)
+        self._outbox.send(to.peer, request)
+
+    def _link_lost(self, peer: Peer) -> None:
+        for actor in list(self._actors.values()):
+            actor.link_lost(peer)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        sender = framing.sender_of(request.headers) if request.method == "POST" else None
+        if sender is None:
+            return await self._http(request)
+        body = await _read(request)
+        if body is None:
+            return web.Response(status=413, text=f"A message may have {BODY_LIMIT} bytes.\n")
+        process, name = framing.split_path(request.raw_path)
+        actor = self._actors.get(process)
+        if actor is None:
+            return web.Response(status=404)
+        try:
+            actor.receive(framing.Message(sender, process, name, body))
+        except Exception:
+            # libprocess answers 202 whatever happens to a message; the connection serves others too.
+            log.exception("%s could not handle %s from %s", process, name, sender)
+        return web.Response(status=202)
+
+
+async def _read(request: web.BaseRequest) -> bytes | None:
+    """The whole body, however it is framed; None past BODY_LIMIT."""
+    if not request.can_read_body:
+        return b""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > BODY_LIMIT:
+            return None
+    return b"".join(parts)
