@@ -2,7 +2,7 @@
 
     validate(module)                     ModuleError in the validator's words, or what no target has
     object = compile(module, board)      cached by content; sizes to ask the device for
-    image = link(object, layout, args)   records to upload, entry, symbols
+    image = link(object, layout, arguments)   records to upload, entry, symbols
 
 The way: `binary` reads the module, `translate` and `function` write C, `toolchain` compiles it with the
 clang of the ziglang wheel, `linker` places it. No step keeps state but the cache in the user's cache
@@ -11,6 +11,9 @@ directory. All calls block for some 10 to 100 ms; asyncio callers use a thread.
 
 from __future__ import annotations
 
+from hal.aot.compiler import compile_module as compile  # noqa: A004
+from hal.aot.linker import link
 from hal.aot.model import Image, Layout, Machine, Object, Symbol
+from hal.aot.validate import validate
 
 __all__ = ["Image", "Layout", "Machine", "Object", "Symbol", "compile", "link", "validate"]

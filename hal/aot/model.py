@@ -59,7 +59,10 @@ class Object:
     grows: bool
     """The module contains memory.grow."""
     stack_bytes: int | None
-    """Most stack it can use, host calls' frames excepted; None if it recurses or calls through tables."""
+    """Most stack it can use, with the frames of exceptions; None if it recurses or calls through tables."""
+    stack_margin: int
+    """Bytes at the low end of the stack that only leaf functions and exceptions may use, where the code
+    checks its stack pointer; the least stack part is a little more."""
     takes_arguments: bool
     """The module imports mma.arg or mma.arg_count; otherwise arguments take no room."""
     functions: tuple[str, ...]

@@ -1,0 +1,254 @@
+"""A whole module to one C file, to be compiled with firmware/sdk/executor/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hal.aot import imports
+from hal.aot.binary import Module, Segment
+from hal.aot.function import FunctionWriter
+from hal.aot.instructions import MEMORY_INIT, TABLE_INIT, Instruction, decode
+from hal.aot.shared import C_TYPES, Shared
+from hal.errors import ModuleError
+
+VERSION = 1
+"""Counts up whenever equal modules would give different code: it is part of the cache's keys."""
+
+FLOATS = ("f32", "f64")
+
+HOSTS: Mapping[tuple[str, str], str] = {
+    (imports.MODULE, name): f"mma_host_{name}" for name in imports.FUNCTIONS
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """The C of a module and what was learnt on the way."""
+
+    c: str
+    functions: tuple[str, ...]
+    """WebAssembly names by function index."""
+    names: tuple[str, ...]
+    """C names by function index."""
+    calls: Mapping[int, frozenset[int]]
+    """Which functions each one calls; an indirect call counts as one of itself, as recursion does."""
+    entry: int | None
+    """What mma_start calls, after the module's start function."""
+    start: int | None
+    least_memory: int
+    declared_memory: int
+    maximum_memory: int | None
+    page_bytes: int
+    grows: bool
+    takes_arguments: bool
+    segments: tuple[tuple[int, bytes], ...]
+
+
+def translate(
+    module: Module, *, hosts: Mapping[tuple[str, str], str] = HOSTS, exports: bool = False, stack_check: bool
+) -> Translation:
+    """Write C for a module. ModuleError for what no target has.
+
+    `hosts` are the C functions behind imports. With `exports`, every exported function also gets
+    `void mma_export_N(u64 *values)`, arguments in and results out: for tests on the gateway, which need no
+    entry.
+    """
+    entry = None if exports and not {"main", "_start"} & module.exports.keys() else imports.entry(module)
+    if len(module.memories) > 1:
+        raise ModuleError("The module has several memories; targets have one.")
+    bodies = [decode(module, code) for code in module.codes]
+    shared = Shared(module, bodies, hosts)
+    writers = [
+        FunctionWriter(shared, index, code, body)
+        for index, (code, body) in enumerate(zip(module.codes, bodies, strict=True), shared.imported)
+    ]
+    functions = [writer.write() for writer in writers]
+    used = _used_segments(bodies)
+    tail = [_export(shared, index) for index in _exported(module)] if exports else []
+    tail.append(_start(shared, entry))
+    references = _references(shared)
+    limits = module.memories[0] if module.memories else None
+    maximum = limits.maximum * limits.page if limits and limits.maximum is not None else None
+    head = [
+        f"#define MMA_PAGE {shared.page}u",
+        f"#define MMA_DECLARED {shared.declared}ull",
+        f"#define MMA_MAXIMUM {1 << 32 if maximum is None else maximum}ull",
+        f"#define MMA_GROWS {int(shared.grows)}",
+        f"#define MMA_STACK_CHECK {int(stack_check)}",
+        '#include "executor.h"',
+    ]
+    structs = [
+        f"typedef struct {{ {' '.join(f'{kind} a{n};' for n, kind in enumerate(kinds))} }} {name};"
+        for kinds, name in shared.structs.items()
+    ]
+    prototypes = [f"{shared.prototype(index)};" for index in range(shared.imported, len(module.functions))]
+    parts = (
+        head,
+        structs,
+        prototypes,
+        references,
+        _globals(shared),
+        _tables(shared),
+        _segments(shared, used),
+    )
+    c = "\n".join("\n".join(part) for part in (*parts, functions, tail)) + "\n"
+    return Translation(
+        c=c,
+        functions=tuple(module.function_name(index) for index in range(len(module.functions))),
+        names=tuple(shared.name(index) for index in range(len(module.functions))),
+        calls={
+            writer.index: frozenset(writer.calls | ({writer.index} if writer.indirect else set()))
+            for writer in writers
+        },
+        entry=entry,
+        start=module.start,
+        least_memory=shared.least,
+        declared_memory=shared.declared,
+        maximum_memory=maximum,
+        page_bytes=shared.page,
+        grows=shared.grows,
+        takes_arguments=any(one.name in ("arg", "arg_count") for one in module.imported),
+        segments=tuple(shared.data),
+    )
+
+
+def _used_segments(bodies: list[list[Instruction]]) -> tuple[set[int], set[int]]:
+    """Data and element segments that memory.init and table.init name."""
+    data: set[int] = set()
+    elements: set[int] = set()
+    for body in bodies:
+        for instruction in body:
+            if instruction.code == MEMORY_INIT:
+                data.add(instruction.a)
+            elif instruction.code == TABLE_INIT:
+                elements.add(instruction.a)
+    return data, elements
+
+
+def _exported(module: Module) -> list[int]:
+    return sorted({index for kind, index in module.exports.values() if kind == "func"})
+
+
+def _globals(shared: Shared) -> list[str]:
+    lines = []
+    for index in sorted(shared.written_globals):
+        kind = shared.module.globals[index].type
+        bits = shared.evaluate(shared.module.globals[index].start)
+        if kind in FLOATS:
+            wide = "u64" if kind == "f64" else "u32"
+            start = f"__builtin_bit_cast({C_TYPES[kind]}, ({wide}){bits}ull)"
+        else:
+            start = f"{bits}ull"
+        lines.append(f"static {C_TYPES[kind]} g{index} = {start};")
+    return lines
+
+
+def _references(shared: Shared) -> list[str]:
+    """The functions that references name, and their types' numbers. Called last: writing finds more."""
+    if not shared.module.tables and not shared.references:
+        return []
+    functions = ["0", *(_pointer(shared, index) for index in shared.references)]
+    kinds = ["0", *(str(shared.type_number(shared.module.signature(index))) for index in shared.references)]
+    wide = "u8" if len(shared.used_types) < 256 else "u16"
+    return [
+        f"__attribute__((unused)) static const mma_function mma_functions[] = {{{', '.join(functions)}}};",
+        f"__attribute__((unused)) static const {wide} mma_signatures[] = {{{', '.join(kinds)}}};",
+    ]
+
+
+def _pointer(shared: Shared, index: int) -> str:
+    if index < shared.imported:
+        one = shared.module.imported[index]
+        return f"(mma_function){shared.hosts[one.module, one.name]}"
+    return f"(mma_function){shared.name(index)}"
+
+
+def _tables(shared: Shared) -> list[str]:
+    lines = []
+    functions = {number: index for index, number in shared.references.items()}
+    for number, (table, items) in enumerate(zip(shared.module.tables, shared.tables, strict=True)):
+        minimum = table.limits.minimum
+        written = number in shared.written_tables
+        grown = number in shared.grown_tables
+        wide = "u16" if table.type == "funcref" else "u32"
+        size = max(1, shared.capacity(number) if written else len(items))
+        text = ", ".join(map(str, items)) or "0"
+        lines.append(f"#define T{number}_COUNT {f'T{number}_count' if grown else f'{minimum}u'}")
+        lines.append(f"#define T{number}_FILLED {f'T{number}_COUNT' if written else f'{len(items)}u'}")
+        if not written and shared.uniform(number) is not None and items:
+            code = ", ".join(_pointer(shared, functions[item]) for item in items)
+            lines.append(f"__attribute__((unused)) static const mma_function T{number}_code[] = {{{code}}};")
+            continue
+        constant = "" if written else "const "
+        lines.append(f"__attribute__((unused)) static {constant}{wide} T{number}[{size}] = {{{text}}};")
+        if grown:
+            lines += [
+                f"static u32 T{number}_count = {minimum}u;",
+                f"static u32 T{number}_grow(u32 value, u32 count) {{",
+                f"    u32 old = T{number}_count;",
+                f"    if (count > {shared.capacity(number)}u - old) return (u32)-1;",
+                f"    while (count--) T{number}[T{number}_count++] = value;",
+                "    return old;",
+                "}",
+            ]
+    return lines
+
+
+def _segments(shared: Shared, used: tuple[set[int], set[int]]) -> list[str]:
+    """Contents of segments for memory.init and table.init, and the sizes that drops make zero."""
+    lines = []
+    for number, segment in enumerate(shared.module.segments):
+        data = segment.data if segment.mode == "passive" and number in used[0] else b""
+        bytes_ = ", ".join(map(str, data)) or "0"
+        lines.append(f"__attribute__((unused)) static const u8 D{number}[] = {{{bytes_}}};")
+        lines.append(f"__attribute__((unused)) static u32 D{number}_bytes = {len(data)}u;")
+    for number, segment in enumerate(shared.module.elements):
+        items = _items(shared, segment) if number in used[1] else []
+        text = ", ".join(map(str, items)) or "0"
+        lines.append(f"__attribute__((unused)) static const u16 E{number}[] = {{{text}}};")
+        lines.append(f"__attribute__((unused)) static u32 E{number}_count = {len(items)}u;")
+    return lines
+
+
+def _items(shared: Shared, segment: Segment) -> list[int]:
+    return [shared.evaluate(item) for item in segment.items] if segment.mode == "passive" else []
+
+
+def _start(shared: Shared, entry: int | None) -> str:
+    """Where the kernel begins: the start function, then the entry, whose result is the exit status."""
+    lines = []
+    if shared.module.start is not None:
+        lines.append(f"{shared.call(shared.module.start, [])};")
+    if entry is None:
+        lines.append("mma_host_exit(0);")
+    elif shared.module.signature(entry).results:
+        lines.append(f"mma_host_exit({shared.call(entry, [])});")
+    else:
+        lines += [f"{shared.call(entry, [])};", "mma_host_exit(0);"]
+    body = "\n    ".join(lines)
+    return f"__attribute__((noreturn)) void mma_start(void) {{\n    {body}\n}}"
+
+
+def _export(shared: Shared, index: int) -> str:
+    """A way to call one function with its values in an array, for tests on the gateway's own CPU."""
+    signature = shared.module.signature(index)
+    arguments = [
+        f"mma_{kind}((u{kind[1:]})values[{number}])"
+        if kind in FLOATS
+        else f"({C_TYPES[kind]})values[{number}]"
+        for number, kind in enumerate(signature.parameters)
+    ]
+    call = shared.call(index, arguments)
+    if not signature.results:
+        lines = [f"{call};"]
+    else:
+        many = len(signature.results) > 1
+        lines = [f"{shared.result_type(signature)} out = {call};"]
+        for number, kind in enumerate(signature.results):
+            value = f"out.a{number}" if many else "out"
+            if kind in FLOATS:
+                value = f"mma_i{kind[1:]}_from_{kind}({value})"
+            lines.append(f"values[{number}] = {value};")
+    body = "\n    ".join(lines)
+    return f"void mma_export_{index}(u64 *values) {{\n    {body}\n}}"
