@@ -1,0 +1,147 @@
+"""The module `mma` for guests on the host: what firmware/sdk/mma.h promises, by wasmtime."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from wasmtime import Caller, FuncType, Linker, Memory, ValType
+
+from hal.abi import ErrorNumber
+from hal.aot.imports import FUNCTIONS, MODULE
+
+MEMORY_EXPORT = "mma:memory"
+"""Name under which every module exports its memory here; see hal.host.module."""
+
+_TYPES = {"i32": ValType.i32, "i64": ValType.i64}
+
+
+class Guest:
+    """One executor's side of the host calls. Runs in the executor's thread, but for stop().
+
+    No call raises: wasmtime-py keeps a callback's exception in a global that all threads share. A guest
+    that exits or is killed is stopped by its engine's epoch instead, at its next loop or call.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        log: Callable[[bytes], None],
+        result_bytes: int,
+        interrupt: Callable[[], None],
+        started: float,
+    ) -> None:
+        """`interrupt` makes wasmtime end the guest; `started` is time.monotonic() of the target's start."""
+        self.exit_status: int | None = None
+        self.killed = False
+        self.result = b""
+        self.memory_bytes = 0
+        self.switches = 0
+        self._memory: Memory | None = None
+        self._arguments = [argument.encode() for argument in arguments]
+        self._log = log
+        self._result_bytes = result_bytes
+        self._interrupt = interrupt
+        self._started = started
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Kill: ends a sleep at once and a loop at its next turn. From any thread."""
+        self.killed = True
+        self._stopping.set()
+        self._interrupt()
+
+    def define(self, linker: Linker) -> None:
+        """Give a linker all that a guest may import."""
+        for name, signature in FUNCTIONS.items():
+            kind = FuncType(
+                [_TYPES[one]() for one in signature.parameters], [_TYPES[one]() for one in signature.results]
+            )
+            linker.define_func(MODULE, name, kind, getattr(self, f"call_{name}"), access_caller=True)
+
+    # -- the calls, by their import names -----------------------------------------------------------
+
+    def call_log(self, caller: Caller, pointer: int, length: int) -> int:
+        data = self._read(caller, pointer, length)
+        if data is None:
+            return ErrorNumber.FAULT
+        if not self._stopping.is_set():
+            self._log(data + b"\n")
+        return ErrorNumber.OK
+
+    def call_result(self, caller: Caller, pointer: int, length: int) -> int:
+        data = self._read(caller, pointer, length)
+        if data is None:
+            return ErrorNumber.FAULT
+        if len(data) > self._result_bytes:
+            return ErrorNumber.NOROOM
+        if not self._stopping.is_set():
+            self.result = data
+        return ErrorNumber.OK
+
+    def call_arg_count(self, caller: Caller) -> int:
+        return len(self._arguments)
+
+    def call_arg(self, caller: Caller, index: int, pointer: int, capacity: int) -> int:
+        if not 0 <= index < len(self._arguments):
+            return ErrorNumber.NOENT
+        argument = self._arguments[index]
+        memory = self._memory_of(caller)
+        pointer, capacity = pointer & 0xFFFF_FFFF, capacity & 0xFFFF_FFFF
+        if memory is None or pointer + capacity > memory.data_len(caller):
+            return ErrorNumber.FAULT
+        if capacity and argument:
+            memory.write(caller, argument[:capacity], pointer)
+        return len(argument)
+
+    def call_sleep_us(self, caller: Caller, microseconds: int) -> None:
+        self.switches += 1
+        # threads cannot wait for longer than this at once; no task lives for centuries
+        seconds = min((microseconds & 0xFFFF_FFFF_FFFF_FFFF) / 1e6, threading.TIMEOUT_MAX)
+        self._stopping.wait(seconds)
+
+    def call_time_us(self, caller: Caller) -> int:
+        return int((time.monotonic() - self._started) * 1e6)
+
+    def call_yield(self, caller: Caller) -> None:
+        self.switches += 1
+        time.sleep(0)
+
+    def call_exit(self, caller: Caller, status: int) -> None:
+        if not self._stopping.is_set():
+            self.exit_status = status
+            self._stopping.set()
+        self._interrupt()
+
+    def call_sensor_read(self, caller: Caller, name: int, length: int, to: int) -> int:
+        if self._read(caller, name, length) is None or self._read(caller, to, 4) is None:
+            return ErrorNumber.FAULT
+        return ErrorNumber.NOENT  # the host has no sensors, so none can be granted either
+
+    def call_gpio_mode(self, caller: Caller, pin: int, mode: int) -> int:
+        return ErrorNumber.NOENT
+
+    def call_gpio_write(self, caller: Caller, pin: int, level: int) -> int:
+        return ErrorNumber.NOENT
+
+    def call_gpio_read(self, caller: Caller, pin: int) -> int:
+        return ErrorNumber.NOENT
+
+    def _read(self, caller: Caller, pointer: int, length: int) -> bytes | None:
+        """The guest's bytes, or None if they leave its memory."""
+        memory = self._memory_of(caller)
+        pointer, length = pointer & 0xFFFF_FFFF, length & 0xFFFF_FFFF
+        if memory is None:
+            return b"" if pointer == length == 0 else None
+        self.memory_bytes = memory.data_len(caller)
+        if pointer + length > self.memory_bytes:
+            return None
+        return bytes(memory.read(caller, pointer, pointer + length))
+
+    def _memory_of(self, caller: Caller) -> Memory | None:
+        """The guest's memory; looked up once, since an instance keeps the one it has."""
+        if self._memory is None:
+            memory = caller.get(MEMORY_EXPORT)
+            self._memory = memory if isinstance(memory, Memory) else None
+        return self._memory

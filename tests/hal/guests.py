@@ -1,0 +1,130 @@
+"""Small guests as WebAssembly text, and what every test of a target needs to play with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from wasmtime import wat2wasm
+
+from hal.target import Cause, Ended, Event, Launch, Output, Target
+
+RETURN = '(module (func (export "main") (result i32) (i32.const {})))'
+SPIN = '(module (func $spin (export "main") (loop (br 0))))'
+SLEEP = """
+(module (import "mma" "sleep_us" (func $sleep (param i64)))
+  (func (export "main") (call $sleep (i64.const 3600000000))))"""
+HELLO = """
+(module (import "mma" "log" (func $log (param i32 i32) (result i32)))
+  (import "mma" "result" (func $result (param i32 i32) (result i32)))
+  (memory 1) (data (i32.const 16) "hello")
+  (func (export "main") (result i32)
+    (drop (call $log (i32.const 16) (i32.const 5)))
+    (drop (call $result (i32.const 17) (i32.const 3)))
+    (call $log (i32.const 0x7fffffff) (i32.const 5))))"""
+FLOOD = """
+(module (import "mma" "log" (func $log (param i32 i32) (result i32)))
+  (memory 1) (data (i32.const 0) "0123456789abcde")
+  (func (export "main") (local $n i32)
+    (loop
+      (drop (call $log (i32.const 0) (i32.const 15)))
+      (br_if 0 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5000))))))"""
+EXIT = """
+(module (import "mma" "exit" (func $exit (param i32)))
+  (func $quit (call $exit (i32.const 7)) unreachable)
+  (func (export "_start") (call $quit)))"""
+GROW = """
+(module (memory 1) (func (export "main") (result i32)
+  (drop (memory.grow (i32.const 1))) (memory.grow (i32.const 100))))"""
+ECHO = """
+(module (import "mma" "arg_count" (func $count (result i32)))
+  (import "mma" "arg" (func $arg (param i32 i32 i32) (result i32)))
+  (import "mma" "result" (func $result (param i32 i32) (result i32)))
+  (memory 1)
+  (func (export "main") (result i32)
+    (drop (call $result (i32.const 8) (call $arg (i32.const 1) (i32.const 8) (i32.const 100))))
+    (call $count)))"""
+TIME = """
+(module (import "mma" "time_us" (func $time (result i64)))
+  (import "mma" "sleep_us" (func $sleep (param i64)))
+  (import "mma" "yield" (func $yield))
+  (func (export "main") (result i32) (local $start i64)
+    (local.set $start (call $time))
+    (call $yield)
+    (call $sleep (i64.const 20000))
+    (i64.lt_u (i64.sub (call $time) (local.get $start)) (i64.const 20000))))"""
+NO_PINS = """
+(module (import "mma" "gpio_write" (func $write (param i32 i32) (result i32)))
+  (import "mma" "gpio_mode" (func $mode (param i32 i32) (result i32)))
+  (import "mma" "gpio_read" (func $read (param i32) (result i32)))
+  (import "mma" "sensor_read" (func $sense (param i32 i32 i32) (result i32)))
+  (memory 1)
+  (func (export "main") (result i32)
+    (i32.add
+      (i32.add (call $write (i32.const 99) (i32.const 1)) (call $mode (i32.const 99) (i32.const 1)))
+      (i32.add (call $read (i32.const 99)) (call $sense (i32.const 0) (i32.const 4) (i32.const 8))))))"""
+
+TRAPS = {
+    "unreachable executed": "(unreachable)",
+    "out of bounds memory access": "(drop (i32.load (i32.const 0x7fffffff)))",
+    "integer divide by zero": "(drop (i32.div_s (i32.const 1) (local.get 0)))",
+    "integer overflow": "(drop (i32.div_s (i32.const 0x80000000) (i32.sub (local.get 0) (i32.const 1))))",
+    "invalid conversion to integer": "(drop (i32.trunc_f32_s (f32.div (f32.const 0) (f32.const 0))))",
+    "undefined element": "(call_indirect (i32.add (local.get 0) (i32.const 9)))",
+    "uninitialized element": "(call_indirect (i32.add (local.get 0) (i32.const 1)))",
+    "indirect call type mismatch": "(drop (call_indirect (result i32) (local.get 0)))",
+    "call stack exhausted": "(call $deep (i32.const 1))",
+}
+
+
+def trapping(what: str) -> str:
+    """A guest whose function $deep, called by $outer, does `what`."""
+    return f"""
+    (module (memory 1) (table 2 funcref) (elem (i32.const 0) $outer)
+      (func $deep (param i32) {what} (drop (local.get 0)))
+      (func $outer (call $deep (i32.const 0)))
+      (func (export "main") (call $outer)))"""
+
+
+def wasm(text: str, *inserts: object) -> bytes:
+    """A guest's bytes; {} in the text takes an insert."""
+    return bytes(wat2wasm(text.format(*inserts) if inserts else text))
+
+
+async def play(target: Target, *launches: Launch, timeout: float = 20.0) -> list[Event]:
+    """Spawn, and all events until every launch ended."""
+    stream = target.events()
+    waiting = {launch.key for launch in launches}
+    events: list[Event] = []
+    for launch in launches:
+        await target.spawn(launch)
+    async with asyncio.timeout(timeout):
+        while waiting:
+            event = await anext(stream)
+            events.append(event)
+            if isinstance(event, Ended):
+                waiting.discard(event.key)
+    return events
+
+
+def end_of(events: Sequence[Event], key: str = "a") -> Ended:
+    """The one Ended of a key, which is its last event."""
+    mine = [event for event in events if getattr(event, "key", None) == key]
+    assert isinstance(mine[-1], Ended)
+    assert sum(isinstance(event, Ended) for event in mine) == 1
+    return mine[-1]
+
+
+def output_of(events: Sequence[Event], key: str = "a") -> bytes:
+    """All that a key logged."""
+    return b"".join(event.data for event in events if isinstance(event, Output) and event.key == key)
+
+
+async def run(target: Target, launch: Launch) -> Ended:
+    """Spawn one and wait for its end."""
+    return end_of(await play(target, launch), launch.key)
+
+
+def cause_of(ended: Ended) -> tuple[Cause, int]:
+    """Cause and status."""
+    return ended.cause, ended.status
