@@ -35,7 +35,7 @@ _FLAGS = (
     "-fomit-frame-pointer -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes"
 ).split()
 _SUFFIXES = (".c", ".S")
-_DEFAULT_STACK = 768
+_DEFAULT_STACK = 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,21 +79,13 @@ static bool fit(const struct mma_run *gap, const struct mma_parts *parts, uint32
 }
 
 bool mma_arena_find(const struct mma_run *arena, const struct mma_place *taken[], uint32_t count,
-                    const struct mma_parts *parts, struct mma_place *place, struct mma_protection *protection) {
-    struct mma_parts rounded = *parts;
-    struct mma_run gap = {arena->low, arena->low};
-    uint32_t total, smallest = UINT32_MAX;
-    if (!mma_parts_round(&rounded, &total)) {
-        return false;
-    }
+                    const struct mma_parts *parts, uint32_t total, struct mma_place *place,
+                    struct mma_protection *protection) {
+    struct mma_run gap = {arena->low, arena->low}, best = {0, UINT32_MAX};
     while (mma_arena_next(arena, taken, count, &gap)) {
-        struct mma_place candidate;
-        struct mma_protection plan;
-        if (gap.high - gap.low < smallest && fit(&gap, &rounded, total, &candidate, &plan)) {
-            smallest = gap.high - gap.low;
-            *place = candidate;
-            *protection = plan;
+        if (gap.high - gap.low < best.high - best.low && fit(&gap, parts, total, place, protection)) {
+            best = gap;
         }
     }
-    return smallest != UINT32_MAX;
+    return best.low && fit(&best, parts, total, place, protection);
 }

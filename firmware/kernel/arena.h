@@ -37,8 +37,10 @@ struct mma_run mma_place_result(const struct mma_place *place, const struct mma_
 bool mma_arena_next(const struct mma_run *arena, const struct mma_place *taken[], uint32_t count,
                     struct mma_run *gap);
 
-// Find a place in the smallest free run that can hold it and that the hardware can protect.
+// Find a place for parts (rounded, with their sum) in the smallest free run that can hold it and that the hardware
+// can protect. Where there is none, what is in place and protection means nothing.
 bool mma_arena_find(const struct mma_run *arena, const struct mma_place *taken[], uint32_t count,
-                    const struct mma_parts *parts, struct mma_place *place, struct mma_protection *protection);
+                    const struct mma_parts *parts, uint32_t total, struct mma_place *place,
+                    struct mma_protection *protection);
 
 #endif

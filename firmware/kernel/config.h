@@ -27,7 +27,7 @@
 
 // Bytes of the kernel's own stack, interrupts included.
 #ifndef MMA_STACK
-#define MMA_STACK 768
+#define MMA_STACK 1024
 #endif
 
 // How long an executor runs before another one's turn, microseconds.

@@ -64,22 +64,18 @@ int mma_executor_create(const struct mma_create *create, struct mma_shortage *sh
         return MMA_ERR_INVALID;
     }
     const struct mma_place *places[MMA_SLOTS];
-    struct mma_place place;
-    struct mma_protection protection;
-    list_places(places);
-    if (!mma_arena_find(&mma_arena, places, MMA_SLOTS, &parts, &place, &protection)) {
+    list_places(places); // that of the free slot, too: it is empty
+    uint16_t generation = (uint16_t)(free->generation + 1);
+    memset(free, 0, sizeof *free);
+    free->generation = generation;
+    if (!mma_arena_find(&mma_arena, places, MMA_SLOTS, &parts, total, &free->place, &free->protection)) {
+        free->place.used = 0;
         mma_arena_free(&shortage->largest);
         shortage->missing = total > shortage->largest ? total - shortage->largest : MMA_ALIGN;
         return MMA_ERR_NOROOM;
     }
-    uint16_t generation = (uint16_t)(free->generation + 1);
-    uint32_t share = mma_min(mma_max(create->share, 1), 1000);
-    memset(free, 0, sizeof *free);
-    free->place = place;
     free->parts = parts;
-    free->protection = protection;
-    free->generation = generation;
-    free->weight = (1u << 20) / share;
+    free->weight = (1u << 20) / mma_min(mma_max(create->share, 1), 1000);
     free->gpio = create->gpio;
     free->sensors = create->sensors;
     memcpy(free->key, create->key, MMA_KEY);

@@ -20,7 +20,7 @@ static void text_number(struct mma_out *out, uint32_t value) {
     mma_out_bytes(out, digits + sizeof digits - count, count);
 }
 
-static void greet(void) {
+__attribute__((noinline)) static void greet(void) { // its line is on the stack only once
     static const char *const causes[] = {"power", "pin", "software", "watchdog", "kernel crash", "brown-out"};
     uint8_t line[96];
     struct mma_out out = {.to = line, .room = sizeof line};

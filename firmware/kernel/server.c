@@ -86,16 +86,57 @@ void mma_server_text(const char *text, uint32_t length) {
     mma_link_send(MMA_FRAME_REPLY, mma_link_buffer, 1 + length);
 }
 
+// Put the head before an answer's payload and send it. Not inlined: the head isn't on the stack while a resource
+// works.
+__attribute__((noinline)) static void finish(const struct mma_coap *request, const struct mma_reply *reply,
+                                             struct mma_block *block, uint32_t fcs) {
+    uint32_t from = reply->out.from, total = reply->out.total, length;
+    uint32_t payload = total > from ? mma_min(total - from, reply->out.room) : 0;
+    bool confirmable = request->type == MMA_COAP_CON;
+    struct mma_head head;
+    mma_head_start(&head, confirmable ? MMA_COAP_ACK : MMA_COAP_NON, reply->code, confirmable ? request->id : next_id(),
+                   request->token, request->token_length);
+    if (reply->observed && reply->code == MMA_CODE_CONTENT) {
+        mma_head_number(&head, MMA_OPTION_OBSERVE, observer.sequence);
+    }
+    if (reply->code == MMA_CODE_CREATED) {
+        mma_head_option(&head, MMA_OPTION_LOCATION, "x", 1);
+        mma_head_option(&head, MMA_OPTION_LOCATION, &reply->created, 1);
+    }
+    if (payload && reply->format != MMA_FORMAT_NONE) {
+        mma_head_number(&head, MMA_OPTION_FORMAT, reply->format);
+    }
+    block->more = total > from + payload;
+    if (payload && (block->more || request->block2.given)) {
+        mma_head_block(&head, MMA_OPTION_BLOCK2, block);
+    }
+    if (reply->acknowledges) {
+        mma_head_block(&head, MMA_OPTION_BLOCK1, &request->block1);
+    }
+    if (payload) {
+        mma_head_payload(&head);
+    }
+    const uint8_t *frame = send_answer(&head, payload, &length);
+    answered.length = 0;
+    if (request->code != MMA_CODE_GET && length <= SHORT) {
+        memcpy(answered.bytes, frame, length);
+        answered.length = (uint16_t)length;
+        answered.id = request->id;
+        answered.fcs = fcs;
+    }
+}
+
 // The request's views end with its handler: the answer is written over it.
 static void answer(const struct mma_coap *request, uint32_t fcs) {
     struct mma_block block = request->block2;
-    uint32_t shift = __builtin_ctz(MMA_BLOCK) - 4;
-    if (!block.given || block.size > shift) {
-        block.number = block.given ? block.number << (block.size - shift) : 0;
-        block.size = (uint8_t)shift;
+    uint32_t most = (uint32_t)__builtin_ctz(MMA_BLOCK) - 4;
+    if (!block.given || block.size > most) {
+        block.number = block.given ? block.number << (block.size - most) : 0;
+        block.size = (uint8_t)most;
     }
+    uint8_t *to = mma_link_buffer + MMA_ANSWER;
     struct mma_reply reply = {
-        .out = {.to = mma_link_buffer + MMA_ANSWER, .from = block.number << (block.size + 4), .room = 16u << block.size},
+        .out = {.to = to, .from = block.number << (block.size + 4), .room = 16u << block.size},
         .code = MMA_CODE_CONTENT,
         .format = MMA_FORMAT_NONE,
     };
@@ -108,45 +149,11 @@ static void answer(const struct mma_coap *request, uint32_t fcs) {
     if (request->accepts && reply.code == MMA_CODE_CONTENT && request->accept != reply.format) {
         reply.out.total = 0;
         reply.code = MMA_CODE_NOT_ACCEPTABLE;
-    }
-    if (reply.out.from && reply.out.from >= reply.out.total) {
+    } else if (reply.out.from && reply.out.from >= reply.out.total) {
         reply.out.total = 0;
         reply.code = reply.code < MMA_CODE_BAD_REQUEST ? MMA_CODE_BAD_OPTION : reply.code;
     }
-    uint32_t payload = reply.out.total > reply.out.from ? mma_min(reply.out.total - reply.out.from, reply.out.room) : 0;
-    struct mma_head head;
-    bool confirmable = request->type == MMA_COAP_CON;
-    mma_head_start(&head, confirmable ? MMA_COAP_ACK : MMA_COAP_NON, reply.code, confirmable ? request->id : next_id(),
-                   request->token, request->token_length);
-    if (reply.observed && reply.code == MMA_CODE_CONTENT) {
-        mma_head_number(&head, MMA_OPTION_OBSERVE, observer.sequence);
-    }
-    if (reply.code == MMA_CODE_CREATED) {
-        mma_head_option(&head, MMA_OPTION_LOCATION, "x", 1);
-        mma_head_option(&head, MMA_OPTION_LOCATION, &reply.created, 1);
-    }
-    if (payload && reply.format != MMA_FORMAT_NONE) {
-        mma_head_number(&head, MMA_OPTION_FORMAT, reply.format);
-    }
-    block.more = reply.out.total > reply.out.from + payload;
-    if (payload && (block.more || request->block2.given)) {
-        mma_head_block(&head, MMA_OPTION_BLOCK2, &block);
-    }
-    if (reply.acknowledges) {
-        mma_head_block(&head, MMA_OPTION_BLOCK1, &request->block1);
-    }
-    if (payload) {
-        mma_head_payload(&head);
-    }
-    uint32_t length;
-    const uint8_t *frame = send_answer(&head, payload, &length);
-    answered.length = 0;
-    if (request->code != MMA_CODE_GET && length <= SHORT) {
-        memcpy(answered.bytes, frame, length);
-        answered.length = (uint16_t)length;
-        answered.id = request->id;
-        answered.fcs = fcs;
-    }
+    finish(request, &reply, &block, fcs);
 }
 
 // -- the observer -----------------------------------------------------------------------------------------------
@@ -179,7 +186,7 @@ static void send_notice(uint64_t now) {
     observer.tries++;
 }
 
-static void build_notice(void) {
+__attribute__((noinline)) static void build_notice(void) { // so that its head isn't on the stack always
     struct mma_head head;
     observer.id = next_id();
     observer.sequence = (observer.sequence + 1) & 0xFFFFFF;

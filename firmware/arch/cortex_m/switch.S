@@ -75,6 +75,14 @@ END(mma_pendsv_handler)
 FUNCTION(mma_fault_handler)
     tst lr, #4
     beq 1f
+#if MMA_MPU
+    // If the stack pointer was what is wrong, this fault came while another exception was being entered, and that
+    // one (SVC, or another fault) is still pending. It would hit the kernel now.
+    ldr r1, =0xE000ED24
+    ldr r2, [r1]
+    bic r2, r2, #0xF000
+    str r2, [r1]
+#endif
     mov r3, #FAULT
     b mma_leave
 1:  mov r0, sp                  // the kernel's own fault, which may be that it has no stack left: begin a new one
