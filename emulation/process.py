@@ -38,6 +38,8 @@ class Child:
         self.log = log
         self._process = process
         self._kept = bytearray()
+        # Held open, for the file may be in `scratch` and gone when its last words are asked for.
+        self._log_fd = os.open(log, os.O_RDONLY) if log is not None else None
         self._reading: asyncio.Task[None] | None = None
         if process.stderr is not None:
             self._reading = asyncio.create_task(self._read(process.stderr), name=f"stderr of {name}")
@@ -97,6 +99,9 @@ class Child:
         code = await self._process.wait()
         if self._reading is not None:
             await asyncio.wait([self._reading])
+        if self._log_fd is not None:
+            self._kept, fd, self._log_fd = self._read_log(), self._log_fd, None
+            os.close(fd)
         return code
 
     async def stop(self, grace: float = 2.0) -> int:
@@ -123,12 +128,7 @@ class Child:
 
     def tail(self, lines: int = 20) -> str:
         """The last lines that it wrote."""
-        kept = bytes(self._kept)
-        if self.log is not None:
-            with contextlib.suppress(OSError), open(self.log, "rb") as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - _TAIL))
-                kept = file.read()
+        kept = self._kept if self._log_fd is None else self._read_log()
         return "\n".join(kept.decode(errors="replace").splitlines()[-lines:])
 
     def ending(self) -> str:
@@ -140,6 +140,11 @@ class Child:
             with contextlib.suppress(ValueError):
                 return f"was ended by {signal.Signals(-code).name}"
         return f"exited with status {code}"
+
+    def _read_log(self) -> bytearray:
+        assert self._log_fd is not None
+        size = os.fstat(self._log_fd).st_size
+        return bytearray(os.pread(self._log_fd, _TAIL, max(0, size - _TAIL)))
 
     def _order(self, order: bytes) -> None:
         assert self._process.stdin is not None
