@@ -1,10 +1,9 @@
 // Host calls: what an executor may ask (enum mma_call of the SDK). Every pointer is an offset into the caller's
 // linear memory and is checked against its present size; every resource is checked against the grants.
 #include "boards/board.h"
-#include "chips/chip.h"
 #include "kernel/bytes.h"
 #include "kernel/executor.h"
-#include "kernel/server.h"
+#include "kernel/pins.h"
 
 enum { TOLD_GPIO = 1, TOLD_SENSOR = 2 };
 
@@ -72,15 +71,14 @@ static int call_sensor(struct mma_executor *executor, uint32_t name, uint32_t le
         return MMA_ERR_FAULT;
     }
     for (uint32_t i = 0; i < mma_board_sensor_count; i++) {
-        const struct mma_board_sensor *sensor = &mma_board_sensors[i];
-        if (!same_name(sensor->name, text, length)) {
+        if (!same_name(mma_board_sensors[i].name, text, length)) {
             continue;
         }
         if (!(executor->sensors >> i & 1)) {
             return denied(executor, TOLD_SENSOR, "mma: this sensor is not granted to the task\n");
         }
         int32_t value;
-        int error = mma_chip_sensor(sensor->sensor, &value);
+        int error = mma_sensor_read(i, &value);
         if (!error) {
             memcpy(target, &value, 4);
         }
@@ -96,14 +94,13 @@ static int call_gpio(struct mma_executor *executor, uint32_t number, uint32_t pi
     if (!(executor->gpio >> pin & 1)) {
         return denied(executor, TOLD_GPIO, "mma: this gpio is not granted to the task\n");
     }
-    uint8_t at = mma_board_pins[pin];
     if (number == MMA_CALL_GPIO_READ) {
-        return mma_chip_gpio_read(at);
+        return mma_pin_read(pin);
     }
     if (number == MMA_CALL_GPIO_WRITE) {
-        return mma_chip_gpio_write(at, value != 0);
+        return mma_pin_write(pin, value);
     }
-    return value > MMA_GPIO_INPUT_PULLDOWN ? MMA_ERR_INVALID : mma_chip_gpio_mode(at, (enum mma_gpio_mode)value);
+    return value > MMA_GPIO_INPUT_PULLDOWN ? MMA_ERR_INVALID : mma_pin_mode(pin, (enum mma_gpio_mode)value);
 }
 
 static void call_sleep(struct mma_executor *executor, uint64_t length) {

@@ -4,6 +4,7 @@
 #include "kernel/cbor.h"
 #include "kernel/executor.h"
 #include "kernel/kept.h"
+#include "kernel/pins.h"
 #include "kernel/server.h"
 
 // The linker's (arch/*/link.ld): all RAM that nothing else takes.
@@ -39,6 +40,7 @@ _Noreturn void mma_main(void) {
     mma_chip_init();
     mma_arch_init();
     mma_kept_boot();
+    mma_pins_boot();
     mma_arch_unlock(0);
     greet();
     for (;;) {

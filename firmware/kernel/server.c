@@ -117,8 +117,8 @@ __attribute__((noinline)) static void finish(const struct mma_coap *request, con
         mma_head_payload(&head);
     }
     const uint8_t *frame = send_answer(&head, payload, &length);
-    answered.length = 0;
-    if (request->code != MMA_CODE_GET && length <= SHORT) {
+    if (request->code != MMA_CODE_GET) {
+        length = length <= SHORT ? length : 0;
         memcpy(answered.bytes, frame, length);
         answered.length = (uint16_t)length;
         answered.id = request->id;

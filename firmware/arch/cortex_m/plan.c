@@ -10,6 +10,7 @@
 #define SMALLEST 8 // regions below 256 bytes have no subregions
 #define LARGEST 24
 #define CODE 0x80
+#define EMULATOR_PAGE 1024
 
 // Cover [low, high), from the low end, each time with the region that reaches furthest. Gives the number of regions
 // used in all, or -1.
@@ -45,23 +46,36 @@ static int cover(struct mma_protection *protection, int used, const struct mma_r
     return used;
 }
 
-bool mma_arch_plan(struct mma_protection *protection, const struct mma_run *code, const struct mma_run *data,
-                   uint32_t slack) {
-    int after_code = cover(protection, 0, code, CODE);
-    if (after_code < 0) {
+// Cover data up to a multiple of `step` past its end.
+static bool cover_data(struct mma_protection *protection, int used, const struct mma_run *data, uint32_t slack,
+                       uint32_t step) {
+    struct mma_run reach = {data->low, (data->high + step - 1) & ~(step - 1)};
+    if (reach.high < data->high || reach.high - data->high > slack) {
         return false;
     }
-    // The exact end first, then coarser and coarser ones as far as the slack reaches.
-    for (uint32_t step = MMA_ALIGN; step; step <<= 1) {
-        struct mma_run reach = {data->low, (data->high + step - 1) & ~(step - 1)};
-        if (reach.high < data->high || reach.high - data->high > slack) {
-            return false;
-        }
-        int used = cover(protection, after_code, &reach, 0);
-        if (used >= 0) {
-            for (; used < MMA_REGIONS; used++) {
-                protection->what[used] = 0;
-            }
+    used = cover(protection, used, &reach, 0);
+    if (used < 0) {
+        return false;
+    }
+    for (; used < MMA_REGIONS; used++) {
+        protection->what[used] = 0;
+    }
+    return true;
+}
+
+bool mma_arch_plan(struct mma_protection *protection, const struct mma_run *code, const struct mma_run *data,
+                   uint32_t slack) {
+    int used = cover(protection, 0, code, CODE);
+    if (used < 0) {
+        return false;
+    }
+    // QEMU takes a hundred times longer over data in a page that is admitted only in part: so the page's end first,
+    // if the slack reaches that far. Then the exact end, then coarser ones.
+    if (cover_data(protection, used, data, slack, EMULATOR_PAGE)) {
+        return true;
+    }
+    for (uint32_t step = MMA_ALIGN; step <= 1u << LARGEST; step <<= 1) {
+        if (cover_data(protection, used, data, slack, step)) {
             return true;
         }
     }

@@ -1,0 +1,31 @@
+// Pins and sensors of the board, by their numbers in the grants; and a stand-in for those that an emulator lacks.
+#ifndef MMA_PINS_H
+#define MMA_PINS_H
+
+#include <stdint.h>
+
+#include "sdk/abi.h"
+
+#define MMA_STAND_IN_MAGIC 0x4E494D4Du // "MMIN"
+#define MMA_STAND_IN_SENSORS 4
+
+// An emulator that has no model of a pin or sensor writes what they read here, by this symbol's address, and then
+// the magic; from there on the guests read that and not the chip. Where the outputs are is told in any case.
+struct mma_stand_in {
+    uint32_t magic;
+    int32_t sensors[MMA_STAND_IN_SENSORS]; // thousandths of the unit, in the order of the board's sensors
+    uint32_t inputs;                       // bit N: level of gpio N, where it is an input
+    uint32_t outputs;                      // written by the kernel: level of gpio N, where it is an output
+    uint32_t directions;                   // written by the kernel: gpio N is an output
+};
+extern volatile struct mma_stand_in mma_stand_in;
+
+// 0 or a level, or a negative enum mma_error. `pin` and `sensor` exist.
+int mma_pin_mode(uint32_t pin, enum mma_gpio_mode mode);
+int mma_pin_write(uint32_t pin, uint32_t level);
+int mma_pin_read(uint32_t pin);
+int mma_sensor_read(uint32_t sensor, int32_t *value);
+
+void mma_pins_boot(void);
+
+#endif
