@@ -20,6 +20,7 @@ from importlib import resources
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from hal import toolchain
 from hal.boards import Board
@@ -31,9 +32,11 @@ RAM_BUDGET = 4 << 10
 """Bytes of RAM that the kernel may take for itself: variables and stack; all else is the executors'."""
 
 _FLAGS = (
-    "-std=gnu11 -Os -g -ffreestanding -fno-builtin -ffunction-sections -fdata-sections -fno-common "
-    "-fomit-frame-pointer -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes"
-).split()
+    "-std=gnu11",
+    *("-Os", "-g", "-ffreestanding", "-fno-builtin", "-fno-common", "-fomit-frame-pointer"),
+    *("-ffunction-sections", "-fdata-sections"),  # the linker drops what a board doesn't use
+    *("-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wstrict-prototypes"),
+)
 _SUFFIXES = (".c", ".S")
 _DEFAULT_STACK = 1024
 
@@ -55,7 +58,8 @@ class Firmware:
     def symbol(self, name: str) -> int:
         """The address of a symbol. KeyError if there is none."""
         with self.elf.open("rb") as file:
-            found = ELFFile(file).get_section_by_name(".symtab").get_symbol_by_name(name)
+            table = ELFFile(file).get_section_by_name(".symtab")
+            found = table.get_symbol_by_name(name) if isinstance(table, SymbolTableSection) else None
             if not found:
                 raise KeyError(name)
             return int(found[0]["st_value"])
@@ -154,7 +158,7 @@ def _flags(board: Board) -> list[str]:
     return [
         f"--target={board.target}",
         *board.flags,
-        "-mfloat-abi=soft" if board.arch == "cortex_m" else "",  # the kernel leaves these registers alone
+        *(["-mfloat-abi=soft"] if board.arch == "cortex_m" else []),  # those registers are the executors'
         *_FLAGS,
         f'-DMMA_BOARD="{board.name}"',
         *(f"-D{'MMA_' + name.upper()}={value}" for name, value in sorted(options.items())),
@@ -179,16 +183,16 @@ def _compile(board: Board, paths: tuple[Path, ...], flags: list[str], scratch: P
     include = [f"-I{root}", f"-I{root / 'arch' / board.arch}", f"-isystem{toolchain.headers()}"]
 
     def one(source: Path, target: Path) -> None:
-        here = [f"-ffile-prefix-map={root}=firmware", "-c", source, "-o", target]
-        toolchain.must(["clang", *filter(None, flags), *include, *here])
+        prefix = f"-ffile-prefix-map={root}=firmware"
+        toolchain.must(["clang", *flags, *include, prefix, "-c", source, "-o", target])
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         list(pool.map(one, paths, objects))
     script = scratch / "kernel.ld"
     script.write_text(_link_script(board), encoding="utf-8")
     elf, mapped = scratch / "kernel.elf", scratch / "kernel.map"
-    options = ["-T", script, "--gc-sections", "-z", "max-page-size=4", f"--Map={mapped}"]
-    toolchain.must(["ld.lld", *options, "-o", elf, *objects])
+    options = ["--gc-sections", "-z", "max-page-size=4", f"--Map={mapped}"]
+    toolchain.must(["ld.lld", "-T", script, *options, "-o", elf, *objects])
 
 
 def _keep(scratch: Path, folder: Path) -> None:
