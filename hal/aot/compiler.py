@@ -14,7 +14,7 @@ from hal.aot import imports, linker
 from hal.aot.binary import read
 from hal.aot.model import Layout, Machine, Object
 from hal.aot.runtime import BUILTIN_STACK, FLAGS, flags, frame_sizes, keep, runtime, sources_digest
-from hal.aot.translate import HOSTS, VERSION, Translation, translate
+from hal.aot.translate import VERSION, Harness, Translation, translate
 from hal.aot.validate import validate_core
 from hal.boards import Board
 
@@ -38,22 +38,16 @@ def compile_module(module: bytes, board: Board) -> Object:
     return compile_for(module, Machine.of(board))
 
 
-def compile_for(
-    module: bytes,
-    machine: Machine,
-    *,
-    hosts: Mapping[tuple[str, str], str] = HOSTS,
-    exports: bool = False,
-) -> Object:
-    """As compile_module, for a machine. `hosts` and `exports` are for tests: see translate()."""
-    digest = _digest(module, machine, hosts, exports)
+def compile_for(module: bytes, machine: Machine, harness: Harness | None = None) -> Object:
+    """As compile_module, for a machine. A harness is for tests on the gateway."""
+    digest = _digest(module, machine, harness)
 
     def build(folder: Path) -> None:
         validate_core(module)
         parsed = read(module)
-        if hosts is HOSTS:
+        if not harness:
             imports.check_imports(parsed)
-        translation = translate(parsed, hosts=hosts, exports=exports, stack_check=machine.stack_check)
+        translation = translate(parsed, stack_check=machine.stack_check, harness=harness)
         (folder / "module.c").write_text(translation.c)
         words: list[str | Path] = [*flags(machine), "-w", "-I", toolchain.sdk() / "executor"]
         toolchain.must(["clang", *words, "-fstack-usage", "-c", "module.c", "-o", "module.o"], folder=folder)
@@ -69,9 +63,9 @@ def compile_for(
     return Object(**(facts | {"machine": machine, "path": folder / "module.o"}))
 
 
-def _digest(module: bytes, machine: Machine, hosts: Mapping[tuple[str, str], str], exports: bool) -> str:
+def _digest(module: bytes, machine: Machine, harness: Harness | None) -> str:
     words = [str(VERSION), sources_digest(), machine.target, *machine.flags, str(machine.stack_check), *FLAGS]
-    words += [str(exports), *(hosts.values() if hosts is not HOSTS else ())]
+    words += [harness.prelude, *harness.hosts.values()] if harness else []
     return hashlib.sha256("\0".join(words).encode() + b"\0" + module).hexdigest()
 
 

@@ -48,7 +48,6 @@ from hal.aot.instructions import (
     TABLE_FILL,
     TABLE_GET,
     TABLE_GROW,
-    TABLE_INIT,
     TABLE_SET,
     TABLE_SIZE,
     Access,

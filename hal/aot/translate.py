@@ -23,6 +23,18 @@ HOSTS: Mapping[tuple[str, str], str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Harness:
+    """How tests on the gateway reach into a module: every exported function gets
+    `void mma_export_N(u64 *values)`, arguments in and results out, and no entry is needed.
+
+    `hosts` are the C functions behind imports, `prelude` is C that defines them.
+    """
+
+    hosts: Mapping[tuple[str, str], str]
+    prelude: str
+
+
+@dataclass(frozen=True, slots=True)
 class Translation:
     """The C of a module and what was learnt on the way."""
 
@@ -45,27 +57,20 @@ class Translation:
     segments: tuple[tuple[int, bytes], ...]
 
 
-def translate(
-    module: Module, *, hosts: Mapping[tuple[str, str], str] = HOSTS, exports: bool = False, stack_check: bool
-) -> Translation:
-    """Write C for a module. ModuleError for what no target has.
-
-    `hosts` are the C functions behind imports. With `exports`, every exported function also gets
-    `void mma_export_N(u64 *values)`, arguments in and results out: for tests on the gateway, which need no
-    entry.
-    """
-    entry = None if exports and not {"main", "_start"} & module.exports.keys() else imports.entry(module)
+def translate(module: Module, *, stack_check: bool, harness: Harness | None = None) -> Translation:
+    """Write C for a module. ModuleError for what no target has."""
+    entry = None if harness else imports.entry(module)
     if len(module.memories) > 1:
         raise ModuleError("The module has several memories; targets have one.")
     bodies = [decode(module, code) for code in module.codes]
-    shared = Shared(module, bodies, hosts)
+    shared = Shared(module, bodies, harness.hosts if harness else HOSTS)
     writers = [
         FunctionWriter(shared, index, code, body)
         for index, (code, body) in enumerate(zip(module.codes, bodies, strict=True), shared.imported)
     ]
     functions = [writer.write() for writer in writers]
     used = _used_segments(bodies)
-    tail = [_export(shared, index) for index in _exported(module)] if exports else []
+    tail = [_export(shared, index) for index in _exported(module)] if harness else []
     tail.append(_start(shared, entry))
     references = _references(shared)
     limits = module.memories[0] if module.memories else None
@@ -77,6 +82,7 @@ def translate(
         f"#define MMA_GROWS {int(shared.grows)}",
         f"#define MMA_STACK_CHECK {int(stack_check)}",
         '#include "executor.h"',
+        harness.prelude if harness else "",
     ]
     structs = [
         f"typedef struct {{ {' '.join(f'{kind} a{n};' for n, kind in enumerate(kinds))} }} {name};"
