@@ -88,11 +88,12 @@ class Guest:
             return ErrorNumber.NOENT
         argument = self._arguments[index]
         memory = self._memory_of(caller)
-        pointer, capacity = pointer & 0xFFFF_FFFF, capacity & 0xFFFF_FFFF
-        if memory is None or pointer + capacity > memory.data_len(caller):
+        copied = argument[: capacity & 0xFFFF_FFFF]
+        pointer &= 0xFFFF_FFFF
+        if pointer + len(copied) > (memory.data_len(caller) if memory else 0):
             return ErrorNumber.FAULT
-        if capacity and argument:
-            memory.write(caller, argument[:capacity], pointer)
+        if memory and copied:
+            memory.write(caller, copied, pointer)
         return len(argument)
 
     def call_sleep_us(self, caller: Caller, microseconds: int) -> None:

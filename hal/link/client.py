@@ -78,6 +78,7 @@ class Link:
             on_retransmission=self._keeper.repeated,
         )
         self._context: Context | None = None
+        self._watching: asyncio.Timeout | None = None
         self._use_block(FIRST_BLOCK)
 
     @property
@@ -155,16 +156,23 @@ class Link:
             yield facts.parse_slots((await self._finish(request)).payload)
             notifications = aiter(request.observation)
             while True:
-                async with asyncio.timeout(WATCH_AGAIN):
+                async with asyncio.timeout(WATCH_AGAIN) as self._watching:
                     message = await anext(notifications)
+                self._watching = None
                 yield facts.parse_slots(_success(message).payload)
         except (TimeoutError, StopAsyncIteration):
             return
         except error.Error as problem:
             raise self._no_answer() from problem
         finally:
+            self._watching = None
             if not request.observation.cancelled:
                 request.observation.cancel()
+
+    def look_again(self) -> None:
+        """Make watch_slots() register anew at once: the device may have forgotten that we watch."""
+        if self._watching is not None and not self._watching.expired():
+            self._watching.reschedule(asyncio.get_running_loop().time())
 
     async def create(self, create: Create) -> Place:
         """POST /x: an executor in a free slot."""

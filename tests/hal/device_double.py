@@ -69,6 +69,7 @@ class DeviceDouble(resource.ObservableResource):
     def __init__(self, behave: Behaviour, *, arena: int = 65536, slots: int = 8, block: int = 512) -> None:
         super().__init__()
         self.behave = behave
+        self.board = "double"
         self.boot = 1000
         self.reset_cause = 0
         self.crash: dict[int, int] | None = None
@@ -107,7 +108,7 @@ class DeviceDouble(resource.ObservableResource):
         self.boot += 1
         for observation in list(self._observations):
             observation._cancellation_callback()
-        self.say("boot")
+        self.say(f"mma 0.1 {self.board}: reset by software")
 
     def end(self, executor: Executor, cause: EndCause, status: int = 0) -> None:
         executor.state, executor.cause, executor.status = State.ENDED, cause, status
@@ -137,7 +138,7 @@ class DeviceDouble(resource.ObservableResource):
     def _get_d(self, request: Message) -> Message:
         used = sum(executor.size for executor in self.executors.values())
         free = self.arena - used
-        here = ("double", "0.1", self.boot, self.reset_cause, BASE, self.arena, free, free, self.block)
+        here = (self.board, "0.1", self.boot, self.reset_cause, BASE, self.arena, free, free, self.block)
         values = (1, *here, self.slot_count, 16, ["temp0", "light"], "none", 168_000_000, 8)
         facts: dict[int, Any] = dict(enumerate(values))
         if self.crash:
@@ -153,6 +154,8 @@ class DeviceDouble(resource.ObservableResource):
 
     def _create(self, request: Message) -> Message:
         wish = cbor2.loads(request.payload)
+        if any(executor.create[0] == wish[0] for executor in self.executors.values()):
+            return refuse(Code.CONFLICT, ErrorNumber.STATE)
         slot = next((n for n in range(self.slot_count) if n not in self.executors), None)
         if slot is None:
             return refuse(Code.SERVICE_UNAVAILABLE, ErrorNumber.BUSY)
@@ -169,6 +172,8 @@ class DeviceDouble(resource.ObservableResource):
         return content(dict(enumerate((slot, *addresses, size))), Code.CREATED)
 
     def _put_x(self, request: Message, executor: Executor) -> Message:
+        if executor.state in (State.RUNNING, State.ENDED):
+            return refuse(Code.CONFLICT, ErrorNumber.STATE)
         executor.stream = request.payload
         executor.state = State.READY
         self.updated_state()

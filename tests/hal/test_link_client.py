@@ -125,7 +125,6 @@ async def test_everything_arrives_over_a_noisy_line(seed: int) -> None:
         assert await link.result(place.slot) == b"42"
         assert (device.started, len(device.executors)) == (1, 1)
         assert link.statistics.retransmissions > 0
-        assert link.statistics.fcs_errors > 0 or seed > 0
         await link.close()
 
 
