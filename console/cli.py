@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from console.errors import ConsoleError, Exit
+from console.errors import Exit, exit_code
 
 COMMANDS = {
     "doctor": "What is installed, what is missing and how to get it.",
@@ -119,22 +119,6 @@ def invoke(arguments: list[str] | None = None) -> int:
             return Exit.NOT_MET
         _say(f"mma: {error}")
         return code
-
-
-def exit_code(error: BaseException) -> Exit | None:
-    """The exit code of an error that has a sentence for the user; None for a bug."""
-    from emulation.errors import EmulationError, EnvironmentMissing
-    from hal.errors import BoardError, HalError
-
-    if isinstance(error, ConsoleError):
-        return error.exit_code
-    if isinstance(error, BoardError):
-        return Exit.USAGE
-    if isinstance(error, EnvironmentMissing):
-        return Exit.ENVIRONMENT
-    if isinstance(error, HalError | EmulationError):
-        return Exit.NOT_MET
-    return None
 
 
 def _say(text: str) -> None:

@@ -51,3 +51,20 @@ class MasterError(ConsoleError):
 
 class NoOffer(ConsoleError):
     """No offer came that holds what the task asks."""
+
+
+def exit_code(error: BaseException) -> Exit | None:
+    """The exit code of an error that has a sentence for the user; None for a bug."""
+    from agent.errors import AgentError
+    from emulation.errors import EmulationError, EnvironmentMissing
+    from hal.errors import BoardError, HalError
+
+    if isinstance(error, ConsoleError):
+        return error.exit_code
+    if isinstance(error, BoardError):
+        return Exit.USAGE
+    if isinstance(error, EnvironmentMissing):
+        return Exit.ENVIRONMENT
+    if isinstance(error, HalError | EmulationError | AgentError):
+        return Exit.NOT_MET
+    return None

@@ -7,15 +7,21 @@ the console use the same sessions.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from console.broadcast import Broadcast
+from console.events import FromTarget, Progressed, TargetDown, TargetUp
 from console.fleet import Member, TargetName
 from console.framework import Framework
-from hal.target import Event as TargetEvent
+from console.run_async import first_error
+
+if TYPE_CHECKING:
+    from agent.gateway import Gateway
+    from emulation.master import Master
 
 log = logging.getLogger(__name__)
 
@@ -23,21 +29,166 @@ MASTER = "master"
 """The subject of a step that concerns the master."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """`subject` (a target's name, or "master") does or did something; `failed` when it went wrong."""
+SessionEvent = Progressed | TargetUp | TargetDown | FromTarget
 
-    subject: str
-    text: str
-    failed: bool = False
+OnEvent = Callable[[SessionEvent], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """An event of a target."""
+class Session:
+    """What runs. Made by open_session."""
 
-    target: str
-    event: TargetEvent
+    def __init__(self, on_event: OnEvent | None) -> None:
+        self._broadcast: Broadcast[SessionEvent] = Broadcast()
+        self._on_event = on_event
+        self._members: dict[str, Member] = {}
+        self._watchers: dict[str, asyncio.Task[None]] = {}
+        self._framework: Framework | None = None
+        self._gateway: Gateway | None = None
+        self._master: Master | None = None
+        self.address = ""
+        """The master's HOST:PORT."""
+
+    @property
+    def framework(self) -> Framework:
+        """Our framework, subscribed."""
+        assert self._framework is not None
+        return self._framework
+
+    @property
+    def own_master(self) -> bool:
+        """The master was started by this session and ends with it."""
+        return self._master is not None
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """The open targets by name."""
+        return self._members
+
+    def listen(self) -> AbstractAsyncContextManager[asyncio.Queue[SessionEvent]]:
+        """Every event from here on."""
+        return self._broadcast.listen()
+
+    def tell(self, subject: str, text: str, *, failed: bool = False) -> None:
+        """Post a step."""
+        self._post(Progressed(subject, text, failed))
+
+    async def add(self, name: TargetName) -> Member:
+        """Open a target and put it behind the master. HalError or EmulationError when that fails."""
+        member = Member(name)
+        try:
+            await member.open(lambda text: self.tell(name.text, text))
+            self._members[name.text] = member
+            self._watchers[name.text] = asyncio.create_task(self._watch(member), name=f"watch {name.text}")
+            await asyncio.sleep(0)  # the watcher listens before the first executor can run
+            assert self._gateway is not None
+            self.tell(name.text, "registering")
+            await self._gateway.add(member.target)
+        except BaseException as error:
+            self.tell(name.text, str(error), failed=True)
+            await self._drop(member)
+            raise
+        self._post(TargetUp(name.text, member.target.describe()))
+        return member
+
+    async def remove(self, name: str) -> None:
+        """Take a target away from the master and stop its machine. Unknown names are ignored."""
+        member = self._members.get(name)
+        if member is None:
+            return
+        assert self._gateway is not None
+        with contextlib.suppress(KeyError):
+            await self._gateway.remove(name)
+        await self._drop(member)
+        self._post(TargetDown(name))
+
+    async def _drop(self, member: Member) -> None:
+        name = member.name.text
+        self._members.pop(name, None)
+        watcher = self._watchers.pop(name, None)
+        if watcher is not None:
+            watcher.cancel()
+            await asyncio.wait([watcher])
+        await member.close()
+
+    async def _watch(self, member: Member) -> None:
+        async for event in member.target.events():
+            self._post(FromTarget(member.name.text, event))
+
+    def _post(self, event: SessionEvent) -> None:
+        if self._on_event is not None:
+            self._on_event(event)
+        self._broadcast.post(event)
+
+    # -- opening and closing, for open_session
+
+    async def _open(
+        self, stack: AsyncExitStack, master: str | None, port: int, hold: float, name: str
+    ) -> None:
+        if master is None:
+            master = await self._start_master(stack, port)
+        self.address = master
+        framework = Framework(master, hold=hold, name=name)
+        self._framework = await stack.enter_async_context(framework)
+        from agent.gateway import Gateway
+
+        self._gateway = await stack.enter_async_context(Gateway(master))
+        stack.push_async_callback(self._close_members)
+        await framework.ready()
+        self.tell(MASTER, f"subscribed at {master} as {framework.id}")
+
+    async def _start_master(self, stack: AsyncExitStack, port: int) -> str:
+        from emulation.master import Master
+
+        self.tell(MASTER, "starting the genuine Mesos master")
+        self._master = await stack.enter_async_context(Master(port=port, progress=self._download_teller()))
+        return self._master.address
+
+    def _download_teller(self) -> Callable[[int, int], None]:
+        """Tells each tenth of the master's download; called from the thread that downloads."""
+        loop, told = asyncio.get_running_loop(), -1
+
+        def tell(done: int, total: int) -> None:
+            nonlocal told
+            tenth = done * 10 // total if total else -1
+            if tenth > told:
+                told = tenth
+                text = f"downloading Apache Mesos 1.11.0, once: {tenth * 10} % of {total / 1e6:.0f} MB"
+                loop.call_soon_threadsafe(self.tell, MASTER, text)
+
+        return tell
+
+    async def _close_members(self) -> None:
+        await asyncio.gather(*(self._drop(member) for member in list(self._members.values())))
 
 
-SessionEvent = Step | Happened
+@asynccontextmanager
+async def open_session(
+    targets: Iterable[TargetName],
+    *,
+    master: str | None = None,
+    port: int = 0,
+    hold: float = 60.0,
+    name: str = "mma",
+    strict: bool = True,
+    on_event: OnEvent | None = None,
+) -> AsyncIterator[Session]:
+    """Start what is needed: a master on `port` (0: a free one) unless one is given, and every target.
+
+    Targets come up side by side. The first that fails ends the session, unless `strict` is false: then it
+    is told as a failed Progressed and the others live on. `on_event` hears everything from the very start.
+    """
+    session = Session(on_event)
+    async with AsyncExitStack() as stack:
+        await session._open(stack, master, port, hold, name)
+        starts = [asyncio.create_task(session.add(target), name=f"start {target.text}") for target in targets]
+        try:
+            outcomes = await asyncio.gather(*starts, return_exceptions=not strict)
+        except BaseException:
+            for start in starts:
+                start.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
+            raise
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
+                raise first_error(outcome)
+        yield session

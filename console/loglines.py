@@ -1,0 +1,74 @@
+"""Events of targets as lines of a log: what executors print, what the device says, what the link does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from hal.target import Connection, Diagnostic, Ended, Event, Output
+
+_LONGEST_LINE = 4096
+
+
+class Origin(Enum):
+    """Who says it."""
+
+    EXECUTOR = "executor"
+    DEVICE = "device"
+    LINK = "link"
+    MESOS = "mesos"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line. `subject` is the task's id for an executor, else the target's name; `time` since the epoch."""
+
+    time: float
+    target: str
+    subject: str
+    origin: Origin
+    text: str
+
+
+class LogLines:
+    """Joins pieces of output to whole lines, an executor at a time."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._partial: dict[tuple[str, str], str] = {}
+
+    def of(self, target: str, event: Event) -> Iterator[LogLine]:
+        """The lines that are complete with this event."""
+        now = self._clock()
+        if isinstance(event, Output):
+            task = task_of(event.key)
+            if event.dropped:
+                yield LogLine(
+                    now, target, task, Origin.LINK, f"… {event.dropped:,} bytes of its log were lost"
+                )
+            text = self._partial.pop((target, event.key), "") + event.data.decode("utf-8", "backslashreplace")
+            *lines, rest = text.split("\n")
+            if len(rest) > _LONGEST_LINE:
+                lines, rest = [*lines, rest], ""
+            if rest:
+                self._partial[target, event.key] = rest
+            for line in lines:
+                yield LogLine(now, target, task, Origin.EXECUTOR, line)
+        elif isinstance(event, Ended):
+            rest = self._partial.pop((target, event.key), "")
+            if rest:
+                yield LogLine(now, target, task_of(event.key), Origin.EXECUTOR, rest)
+        elif isinstance(event, Diagnostic):
+            for line in event.text.splitlines():
+                yield LogLine(now, target, target, Origin.DEVICE, line)
+        elif isinstance(event, Connection):
+            words = "the link is up" if event.up else "the link is down"
+            text = f"{words}: {event.message}" if event.message else words
+            yield LogLine(now, target, target, Origin.LINK, text)
+
+
+def task_of(key: str) -> str:
+    """The Mesos task id in an executor's key (framework id, slash, task id)."""
+    return key.rpartition("/")[2]

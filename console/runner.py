@@ -1,0 +1,146 @@
+"""One module, one target, one verdict: what `mma run` does between its options and its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from console import modules
+from console.budgets import Ask
+from console.errors import NoOffer
+from console.events import FrameworkEvent, FromTarget, OfferChanged, Progressed, Refused
+from console.fleet import TargetName
+from console.loglines import LogLines
+from console.mesos import OfferState, Status, Task, TaskSpec, TaskState
+from console.output import Reporter
+from console.session import Session, SessionEvent, open_session
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be run and how it must end."""
+
+    module: Path
+    target: TargetName
+    arguments: tuple[str, ...]
+    ask: Ask
+    expect: TaskState
+    timeout: float
+    """Seconds from the launch to the end of the task."""
+    master: str | None = None
+    check: bool = True
+    """Validate the module here before anything starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How it went: `failure` is empty when it ended as expected. `task` is None when it never was one."""
+
+    task: Task | None
+    seconds: float
+    failure: str
+
+    @property
+    def status(self) -> Status | None:
+        """The last state."""
+        return self.task.status if self.task else None
+
+
+async def run_order(order: Order, reporter: Reporter) -> Verdict:
+    """Start what is needed, run the task, stop it all again. Errors of set-up are raised."""
+    begin = time.monotonic()
+    module = await prepare(order.module, check=order.check)
+    tell = session_reporter(reporter)
+    async with open_session([order.target], master=order.master, name="mma run", on_event=tell) as session:
+        spec = task_spec(order.module, module, order.target.text, order.arguments, order.ask)
+        task = await follow(session, spec, reporter, order.timeout)
+    return Verdict(task, time.monotonic() - begin, judge(task, order.expect, order.timeout))
+
+
+async def prepare(path: Path, *, check: bool = True) -> bytes:
+    """The module's bytes, compiled and validated. ModuleError says what is wrong with it."""
+    module = await asyncio.to_thread(modules.load, path)
+    if check:
+        await asyncio.to_thread(modules.check, module)
+    return module
+
+
+def task_spec(path: Path, module: bytes, target: str, arguments: tuple[str, ...], ask: Ask) -> TaskSpec:
+    """The task of a module file."""
+    return TaskSpec(path.stem, module, target, ask.resources(), arguments, ask.labels())
+
+
+async def follow(session: Session, spec: TaskSpec, reporter: Reporter, timeout: float) -> Task:
+    """Submit a task and report its states until it ends; after `timeout` seconds it is killed.
+
+    NoOffer when its target was not offered with enough room in that time.
+    """
+    framework = session.framework
+    async with framework.listen() as queue:
+        task_id = await framework.submit(spec)
+        reported = 0
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    task = framework.tasks[task_id]
+                    for status in task.history[reported:]:
+                        reporter.status(task, status)
+                    reported = len(task.history)
+                    if task.state.terminal:
+                        return task
+                    _report(await queue.get(), spec, reporter)
+        except TimeoutError:
+            task = framework.tasks[task_id]
+            if task.state is TaskState.WAITING:
+                raise NoOffer(_why_no_offer(session, spec, timeout)) from None
+        await framework.kill(task_id)
+        try:
+            async with asyncio.timeout(5):
+                await framework.wait(task_id)
+        except TimeoutError:
+            reporter.step(spec.target, "the task did not end within 5 s of being killed")
+    return framework.tasks[task_id]
+
+
+def judge(task: Task, expect: TaskState, timeout: float) -> str:
+    """Why the task's end is not what was expected; empty when it is."""
+    if task.state is expect:
+        return ""
+    said = task.status.message.rstrip(".")
+    if TaskState.RUNNING in (status.state for status in task.history) and task.state is TaskState.KILLED:
+        said = said or f"it ran longer than {timeout:g} s"
+    why = f": {said}" if said else ""
+    return f"The task ended as {task.state.value}, not as {expect.value}{why}."
+
+
+def session_reporter(reporter: Reporter) -> Callable[[SessionEvent], None]:
+    """What a session tells, as report lines."""
+    lines = LogLines()
+
+    def tell(event: SessionEvent) -> None:
+        if isinstance(event, Progressed):
+            reporter.step(event.subject, event.text)
+        elif isinstance(event, FromTarget):
+            for line in lines.of(event.target, event.event):
+                reporter.log(line.subject, line.text)
+
+    return tell
+
+
+def _report(event: FrameworkEvent, spec: TaskSpec, reporter: Reporter) -> None:
+    if isinstance(event, OfferChanged) and event.offer.target == spec.target:
+        if event.offer.state is OfferState.OPEN:
+            reporter.offer(event.offer)
+    elif isinstance(event, Refused):
+        reporter.step("master", event.message)
+
+
+def _why_no_offer(session: Session, spec: TaskSpec, timeout: float) -> str:
+    offers = [offer for offer in session.framework.offers.values() if offer.target == spec.target]
+    if not offers:
+        return f"The master did not offer {spec.target} within {timeout:g} s."
+    short = "; ".join(lack.text for lack in spec.resources.shortfalls(offers[-1].resources))
+    return f"{spec.name} does not fit on {spec.target}: {short}."
