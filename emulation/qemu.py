@@ -24,7 +24,7 @@ from emulation.errors import EnvironmentMissing, MachineDied, MachineError, Unsu
 from emulation.faults import LinkFaults, with_faults
 from emulation.machine import Capabilities, Capability, Counters, State, Streams
 from emulation.process import Child
-from emulation.qemu_text import parse_drift, parse_registers
+from emulation.qemu_text import parse_drift, parse_last_words, parse_registers
 from emulation.qtest import Qtest
 from hal.boards import Board
 
@@ -211,8 +211,7 @@ class QemuMachine:
 
     async def _last_words(self, child: Child) -> str:
         await child.wait()
-        said = " ".join(child.tail(3).split())
-        return f"{self.name}: {child.name} {child.ending()}. {said}".strip()
+        return f"{self.name}: {child.name} {child.ending()}. {parse_last_words(child.tail(80))}".strip()
 
     def _drop_streams(self) -> None:
         if self._serial is not None:
@@ -385,6 +384,9 @@ def _find(program: str) -> str:
 def _check_image(image: Path) -> None:
     if not image.is_file():
         raise MachineError(f"There is no firmware image {image}.", remedy="Build it first.")
+    with image.open("rb") as file:
+        if file.read(4) != b"\x7fELF":  # QEMU would load anything, as bytes for address 0
+            raise MachineError(f"{image} is no ELF file.", remedy="Give the firmware's .elf.")
 
 
 def _escape(path: Path) -> str:

@@ -26,3 +26,12 @@ def parse_drift(text: str) -> float | None:
     (dump_drift_info in softmmu/icount.c). None where QEMU does not say it."""
     found = re.search(r"Host - Guest clock\s+(-?\d+) ms", text)
     return int(found[1]) / 1000 if found else None
+
+
+def parse_last_words(text: str) -> str:
+    """From a dead QEMU's stderr, the line that says why; on an abort a dump of the registers follows it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if line.startswith("qemu")]
+    words = (told or lines or [""])[-1]
+    pc = parse_registers(text).get("pc")
+    return f"{words} at pc {pc:#010x}" if pc is not None and words.startswith("qemu: fatal") else words

@@ -4,7 +4,7 @@ async with Master(port=5050) as master:
     ... master.address ...
 """
 
-from emulation.master.install import Installation, check_platform, install, is_installed
+from emulation.master.installation import Installation, check_platform, install, is_installed
 from emulation.master.master import Master
 
 __all__ = ["Installation", "Master", "check_platform", "install", "is_installed"]

@@ -16,7 +16,7 @@ from typing import Self
 
 from emulation.errors import EnvironmentMissing, MasterError, PortInUse
 from emulation.master.download import Progress
-from emulation.master.install import Installation, install
+from emulation.master.installation import Installation, install
 from emulation.process import Child
 
 _log = logging.getLogger(__name__)
@@ -248,7 +248,8 @@ class Master:
         """Status and body of one HTTP request; (None, b"") if nobody answers as they should."""
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: {self.address}\r\nConnection: close\r\n"
-            f"Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            "Accept: application/json\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
         )
         with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.LimitOverrunError):
             async with asyncio.timeout(2):

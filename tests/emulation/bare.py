@@ -54,3 +54,13 @@ def build(folder: Path) -> Path:
     subprocess.run([*zig, "clang", *target, "-c", source, "-o", obj], check=True)
     subprocess.run([*zig, "ld.lld", "-T", layout, obj, "-o", elf], check=True)
     return elf
+
+
+def broken(elf: Path, folder: Path) -> Path:
+    """The same with a reset vector that leads nowhere: the core locks up at once."""
+    data = bytearray(elf.read_bytes())
+    vectors = data.index((0x20010000).to_bytes(4, "little"))
+    data[vectors + 4 : vectors + 8] = (0x60000001).to_bytes(4, "little")
+    copy = folder / "broken.elf"
+    copy.write_bytes(data)
+    return copy

@@ -106,7 +106,7 @@ def _install(folder: Path, progress: Progress | None, cancelled: threading.Event
 def _recipe() -> str:
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for name in ("install.py", "launcher.c", "stubs.py"):
+    for name in ("installation.py", "launcher.c", "stubs.py"):
         digest.update((here / name).read_bytes())
     return digest.hexdigest()[:12]
 
