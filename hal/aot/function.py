@@ -364,7 +364,7 @@ class FunctionWriter:
             self._reference(code, instruction.a)
         elif code in (MEMORY_SIZE, MEMORY_GROW, MEMORY_COPY, MEMORY_FILL, MEMORY_INIT, DATA_DROP):
             self._memory(code, instruction.a)
-        else:
+        elif code != 0x01:  # nop
             self._table(code, instruction.a, instruction.b)
 
     def _constant(self, code: int, bits: int) -> None:

@@ -72,7 +72,8 @@ def translate(module: Module, *, stack_check: bool, harness: Harness | None = No
     used = _used_segments(bodies)
     tail = [_export(shared, index) for index in _exported(module)] if harness else []
     tail.append(_start(shared, entry))
-    references = _references(shared)
+    segments = _segments(shared, used)
+    references = _references(shared)  # after all that refers
     limits = module.memories[0] if module.memories else None
     maximum = limits.maximum * limits.page if limits and limits.maximum is not None else None
     head = [

@@ -38,7 +38,8 @@ static u32 mma_pages = (u32)(MMA_DECLARED / MMA_PAGE);
     } while (0)
 
 // One access each, checked before. WASM lets every address be unaligned: some CPUs don't.
-#if defined(__ARM_FEATURE_UNALIGNED) || defined(__x86_64__)
+// (MMA_STRICT_ALIGNMENT lets tests on another CPU take their part.)
+#if (defined(__ARM_FEATURE_UNALIGNED) || defined(__x86_64__)) && !defined(MMA_STRICT_ALIGNMENT)
 #define MMA_ACCESS(type, bits)                                                                               \
     struct __attribute__((packed, may_alias)) mma_##type {                                                   \
         type value;                                                                                          \

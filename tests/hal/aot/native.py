@@ -7,7 +7,6 @@ comes back as the number that a device's kernel would see.
 from __future__ import annotations
 
 import ctypes
-import itertools
 import mmap
 import struct
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ X86_64 = Machine("x86_64-linux-gnu", ("-mno-avx", "-march=x86-64"), stack_check=
 STACK = 1 << 20
 EXIT = 0x100
 
-_addresses = itertools.cycle(range(0x1000_0000, 0x7000_0000, 0x0800_0000))
+_LOW, _HIGH, _STEP = 0x1000_0000, 0x7000_0000, 0x10_0000
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
 _libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *([ctypes.c_int] * 3), ctypes.c_long)
@@ -33,6 +32,15 @@ _FIXED_NOREPLACE = 0x100000
 _HOST = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint32, *([ctypes.c_uint64] * 3))
 
 Host = Callable[[int, int, int, int], int]
+
+
+def _reserve(size: int) -> int:
+    """Map so many bytes of zeros, executable, at a free place below 2 GiB."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _FIXED_NOREPLACE
+    for base in range(_LOW, _HIGH - size, _STEP):
+        if _libc.mmap(base, size, 7, flags, -1, 0) == base:
+            return base
+    raise MemoryError(f"no room below 2 GiB for {size} bytes: close instances")
 
 
 class TrapError(Exception):
@@ -71,16 +79,12 @@ class Native:
         self.module = read(module)
         self.object = compile_for(module, machine, Harness(hosts, prelude))
         linear = self.object.declared_memory + (1 << 20) if memory is None else memory
-        base = next(_addresses)
         code = -(-(self.object.code_bytes + self.object.arguments_bytes(arguments)) // 4096) * 4096
         part = self.object.memory_part(linear)
+        self.size = -(-(code + stack + part) // 4096) * 4096
+        self.base = base = _reserve(self.size)
         layout = Layout(base, code, base + code, stack, base + code + stack, part)
-        self.base, self.size = base, -(-(code + stack + part) // 4096) * 4096
         self.image = link(self.object, layout, arguments)
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _FIXED_NOREPLACE
-        place = _libc.mmap(base, self.size, 7, flags, -1, 0)
-        if place != base:
-            raise OSError(ctypes.get_errno(), "mmap")
         self.memory = layout.memory
         self._stack = layout.stack + layout.stack_bytes
         stream, at = self.image.stream, 0
