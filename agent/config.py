@@ -1,0 +1,46 @@
+"""What an operator decides about the agents of a gateway. Names follow the native agent's flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MESOS_VERSION = "1.11.0"
+"""The protocol we speak: what the agent tells the master as its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """Everything has a default that suits one machine with its master on it. Times are seconds."""
+
+    ip: str | None = None
+    """The address to listen on and to tell the master; None: the one that leads to the master."""
+    port: int = 0
+    """The first listening port, the next ones follow it; 0: any free ports."""
+    hostname: str | None = None
+    """What the master and its web UI call the machine; None: the ip. It must stay the same."""
+    agents_per_port: int = 200
+    """A master's link is per port: when one breaks, this many agents re-register at once."""
+    work_dir: Path | None = None
+    """Where ids, tasks, updates and fetched modules are kept; None: nowhere, a restart is a new agent."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """TEXT attributes added to those of the target."""
+
+    registration_backoff: float = 1.0
+    """Re-registrations wait at random up to this; doubled by each retry."""
+    registration_retry_max: float = 60.0
+    update_retry_min: float = 10.0
+    """An unacknowledged status update is sent again after this; doubled by each retry."""
+    update_retry_max: float = 600.0
+    kill_grace: float = 5.0
+    """How long an executor may take to end by itself when no kill policy says otherwise."""
+
+    module_limit: int = 1 << 20
+    """Bytes of a WASM module."""
+    fetch_timeout: float = 60.0
+    """For one module."""
+    cache_limit: int = 256 << 20
+    """Bytes of fetched modules that are kept."""
+    completed_tasks: int = 200
+    """How many ended tasks the agent still tells of over HTTP."""

@@ -1,0 +1,346 @@
+"""A Mesos agent in front of one target.
+
+Everything that changes its state is synchronous: messages, timers and target events are handled one
+after the other, each to its end. Only fetching, spawning and killing run beside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from google.protobuf.message import DecodeError, Message
+
+from agent.config import AgentConfig
+from agent.errors import UnsafeMessageError
+from agent.events import AgentEvent, Disconnected, Registered
+from agent.executors import Executors
+from agent.facts import attributes_of, resources_of
+from agent.fetcher import Fetcher
+from agent.guard import Sealed, seal
+from agent.inbox import parse
+from agent.proto import mesos_pb2 as mesos
+from agent.proto import messages_pb2 as internal
+from agent.registration import Registration, Standing
+from agent.shelf import Shelf
+from agent.tasks import Tasks
+from agent.wire import framing
+from agent.wire.upid import Peer, Upid
+from hal.errors import HalError
+from hal.target import Event, Target
+
+log = logging.getLogger(__name__)
+
+RECOVERY_TIMEOUT = 2.0
+"""Seconds for executors to be found again after a restart (executor_reregistration_timeout)."""
+RECOVERY_RETRY = 5.0
+"""Seconds between attempts to ask a target that does not answer what it runs."""
+SHUTDOWN_TIMEOUT = 5.0
+"""Seconds for executors to be ended when the agent shuts down."""
+
+
+class Endpoint(Protocol):
+    """Where an agent listens: its share of a port."""
+
+    @property
+    def upid(self) -> Upid:
+        """The agent's libprocess name."""
+        ...
+
+    def send(self, to: Upid, message: Sealed) -> None:
+        """Fire and forget."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the agents of a gateway share."""
+
+    config: AgentConfig
+    fetcher: Fetcher
+    publish: Callable[[AgentEvent], None]
+    hostname: str
+
+
+class Agent:
+    """One agent. `target` is open, and stays open when the agent ends: whoever opened it closes it.
+
+    run() is the agent's life; detected() tells it its master.
+    """
+
+    def __init__(self, target: Target, endpoint: Endpoint, shelf: Shelf, around: Surroundings) -> None:
+        self.target = target
+        self.description = target.describe()
+        self.started = time.time()
+        self.refused = 0
+        """Messages that the guard held back: bugs of ours."""
+        self._around = around
+        self._endpoint = endpoint
+        self._shelf = shelf
+        self.registration = Registration(self, around.config)
+        self.tasks = Tasks(self, shelf, around.config)
+        self.executors = Executors(target, around.fetcher, around.config, self.tasks)
+        self.tasks.executors = self.executors
+        self.resources = resources_of(self.description)
+        self.attributes = attributes_of(self.description, around.config.attributes)
+        self._checkpointed: list[mesos.Resource] = []
+        self._group: asyncio.TaskGroup | None = None
+        self._stopping = asyncio.Event()
+        self._shut_down = ""
+
+    # -- facts --------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The libprocess process id: slave(1), slave(2) ..."""
+        return self._endpoint.upid.id
+
+    @property
+    def pid(self) -> str:
+        return str(self._endpoint.upid)
+
+    @property
+    def ip(self) -> str:
+        return self._endpoint.upid.ip
+
+    @property
+    def agent_id(self) -> str:
+        """As the master gave it; "" before that."""
+        return self.registration.agent_id
+
+    @property
+    def target_name(self) -> str:
+        return self.description.name
+
+    @property
+    def hostname(self) -> str:
+        return self._around.hostname
+
+    @property
+    def port(self) -> int:
+        return self._endpoint.upid.port
+
+    @property
+    def config(self) -> AgentConfig:
+        return self._around.config
+
+    def slave_info(self) -> mesos.SlaveInfo:
+        """The agent as masters know it."""
+        info = mesos.SlaveInfo(
+            hostname=self.hostname,
+            port=self._endpoint.upid.port,
+            resources=self.resources,
+            attributes=self.attributes,
+            checkpoint=True,
+        )
+        if self.agent_id:
+            info.id.value = self.agent_id
+        return info
+
+    def checkpointed(self) -> Sequence[mesos.Resource]:
+        """The dynamic reservations that the master asked us to keep."""
+        return self._checkpointed
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> str:
+        """Live until stop() or until the master shuts the agent down; returns why it ended. Executors on
+        the target live on after stop(), so that a restart finds them; a shut-down ends them."""
+        recovered = await self._shelf.load()
+        if recovered.agent_id and recovered.hostname != self.hostname:
+            # Masters shut such an agent down: its machine is another one now.
+            log.warning("%s has a new hostname and registers as a new agent", self.target_name)
+            self._shelf.forget_agent()
+        elif recovered.agent_id:
+            self.registration.agent_id = recovered.agent_id
+            self._checkpointed = list(recovered.resources)
+            self.tasks.recover(recovered)
+        events = self.target.events()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                pump = group.create_task(self._pump(events), name=f"events of {self.target_name}")
+                look = group.create_task(self._look_for_executors(), name=f"recovery of {self.target_name}")
+                await self._stopping.wait()
+                self._group = None
+                pump.cancel()
+                look.cancel()
+                for task in self.tasks.book.tasks():
+                    if task.preparation is not None:
+                        task.preparation.cancel()
+        finally:
+            self._group = None
+            self.registration.close()
+            self.tasks.updates.close()
+        if self._shut_down:
+            await self.executors.kill_all(SHUTDOWN_TIMEOUT)
+        return self._shut_down or "stopped"
+
+    def stop(self, *, unregister: bool = False) -> None:
+        """Make run() return. With `unregister` the master is told that the agent is gone for good: its
+        tasks are ended and are lost; without, it waits for the agent to come back."""
+        if unregister and not self._shut_down:
+            if self.agent_id:
+                self.tell_master(internal.UnregisterSlaveMessage(slave_id=mesos.SlaveID(value=self.agent_id)))
+            self._shut_down_now("unregistered")
+        self._stopping.set()
+
+    def _shut_down_now(self, reason: str) -> None:
+        self._shut_down = reason
+        self.registration.terminate()
+        self._shelf.forget_agent()
+        self._stopping.set()
+
+    async def _pump(self, events: AsyncIterator[Event]) -> None:
+        async for event in events:
+            try:
+                self.executors.on_event(event)
+            except Exception:
+                log.exception("%s could not handle %r", self.target_name, event)
+
+    async def _look_for_executors(self) -> None:
+        """After a restart: what the target still runs, and what ended meanwhile."""
+        if any(not task.terminal for task in self.tasks.book.tasks()):
+            # Ends that the target kept for us arrive as events first.
+            await asyncio.sleep(RECOVERY_TIMEOUT)
+        while True:
+            try:
+                living = await self.executors.kill_strays()
+            except HalError as error:
+                log.warning("%s does not tell what it runs: %s", self.target_name, error)
+                await asyncio.sleep(RECOVERY_RETRY)
+            else:
+                return self.tasks.recovered(living)
+
+    def background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run something beside; it ends with the agent."""
+        if self._group is None:
+            work.close()
+            return asyncio.create_task(asyncio.sleep(0))
+        return self._group.create_task(work, name=name)
+
+    def publish(self, event: AgentEvent) -> None:
+        """Tell whoever watches."""
+        self._around.publish(event)
+
+    # -- the master ---------------------------------------------------------------------------------------
+
+    def detected(self, master: Upid | None) -> None:
+        """There is a (new) leading master, or none."""
+        self.registration.detected(master)
+
+    def link_lost(self, peer: Peer) -> None:
+        """Our port's connection to `peer` broke or could not be opened."""
+        self.registration.link_lost(peer)
+
+    def registered(self, agent_id: str, again: bool) -> None:
+        """The master has us: updates flow."""
+        self._shelf.save_agent(agent_id, self.hostname)
+        master = self.registration.master
+        assert master is not None
+        log.info(
+            "%s: %s with %s as %s", self.target_name, "again" if again else "registered", master, agent_id
+        )
+        self.tell_master(
+            internal.UpdateSlaveMessage(
+                slave_id=mesos.SlaveID(value=agent_id), update_oversubscribed_resources=True
+            )
+        )
+        self.tasks.updates.resume()
+        self.publish(Registered(self.target_name, agent_id, f"{master.ip}:{master.port}", again))
+
+    def disconnected(self, reason: str) -> None:
+        """The master may not have us: updates wait."""
+        log.info("%s: disconnected, %s", self.target_name, reason)
+        self.tasks.updates.pause()
+        self.publish(Disconnected(self.target_name, reason))
+
+    def reconcile(self, unknown: Sequence[internal.ReconcileTasksMessage]) -> None:
+        """The master asks for tasks that it may know and we may not."""
+        self.tasks.reconcile(unknown)
+
+    def fill_reregistration(self, message: internal.ReregisterSlaveMessage) -> None:
+        """Add tasks, executors and frameworks."""
+        self.tasks.fill_reregistration(message)
+
+    def tell_master(self, message: Message) -> None:
+        """Send to the current master."""
+        if self.registration.master is not None:
+            self.send(self.registration.master, message)
+
+    def send(self, to: Upid, message: Message) -> bool:
+        """The only way out: through the guard. False when it refused."""
+        try:
+            self._endpoint.send(to, seal(message))
+        except UnsafeMessageError as error:
+            self.refused += 1
+            log.error("%s: %s", self.target_name, error)
+            return False
+        return True
+
+    def receive(self, message: framing.Message) -> None:
+        """One message from the wire."""
+        try:
+            content = parse(message.name, message.body)
+        except DecodeError:
+            log.warning("%s: %s from %s cannot be read", self.target_name, message.name, message.sender)
+            return
+        if content is None:
+            log.debug("%s: %s is not for agents: ignored", self.target_name, message.name)
+        elif isinstance(content, internal.PingSlaveMessage):
+            self.registration.on_ping(message.sender, content.connected)
+        elif message.sender != self.registration.master:
+            log.warning(
+                "%s: %s from %s is ignored: the master is %s",
+                *(self.target_name, message.name, message.sender, self.registration.master),
+            )
+        elif self.registration.standing is not Standing.TERMINATING:
+            self._from_master(content)
+
+    def _from_master(self, content: Message) -> None:
+        match content:
+            case internal.SlaveRegisteredMessage():
+                if not self.registration.on_registered(content):
+                    log.error("%s: the master calls us %s", self.target_name, content.slave_id.value)
+            case internal.SlaveReregisteredMessage():
+                if not self.registration.on_reregistered(content):
+                    log.error("%s: the master calls us %s", self.target_name, content.slave_id.value)
+            case internal.ShutdownMessage():
+                self._shut_down_now(f"the master shut the agent down: {content.message or 'no reason given'}")
+            case internal.RunTaskMessage():
+                self.tasks.run(content)
+            case internal.RunTaskGroupMessage():
+                self.tasks.refuse_group(content)
+            case internal.KillTaskMessage():
+                self.tasks.kill(content)
+            case internal.DrainSlaveMessage():
+                self.tasks.begin_drain(content.config)
+            case internal.CheckpointResourcesMessage():
+                self._checkpointed = list(content.resources)
+                self._shelf.save_resources(self._checkpointed)
+            case _ if self.registration.running:
+                self._from_master_while_registered(content)
+            case _:
+                log.debug("%s: %s is early: ignored", self.target_name, content.DESCRIPTOR.full_name)
+
+    def _from_master_while_registered(self, content: Message) -> None:
+        """What the native agent drops unless it is registered: it may be meant for an earlier standing."""
+        match content:
+            case internal.StatusUpdateAcknowledgementMessage():
+                if content.slave_id.value == self.agent_id:
+                    self.tasks.acknowledge(content)
+            case internal.UpdateFrameworkMessage():
+                self.tasks.update_framework(content)
+            case internal.ShutdownFrameworkMessage():
+                self.tasks.shutdown_framework(content.framework_id.value)
+            case internal.ShutdownExecutorMessage():
+                self.tasks.shutdown_executor(content.framework_id.value, content.executor_id.value)
+            case internal.FrameworkToExecutorMessage():
+                # Best effort in Mesos too: guests have no way to take messages yet.
+                log.info(
+                    "%s: a message to executor %s is dropped", self.target_name, content.executor_id.value
+                )

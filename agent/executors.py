@@ -1,0 +1,143 @@
+"""The executors of one agent on its target: prepared, spawned, watched, killed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from agent.config import AgentConfig
+from agent.errors import TaskError
+from agent.fetcher import Fetcher
+from agent.launch import Source, launch_of
+from agent.records import TaskRecord
+from agent.verdict import Kill
+from hal.errors import HalError
+from hal.target import Cause, Connection, Diagnostic, Ended, Event, Started, Target
+
+log = logging.getLogger(__name__)
+
+
+class Owner(Protocol):
+    """The agent, as its executors need it."""
+
+    def executor_started(self, task: TaskRecord) -> None:
+        """The guest runs."""
+        ...
+
+    def executor_ended(self, task: TaskRecord, ended: Ended) -> None:
+        """The guest ended, or never began; the last call for a task."""
+        ...
+
+    def executor_cancelled(self, task: TaskRecord) -> None:
+        """Killed before the target knew of it; the last call for a task."""
+        ...
+
+    def background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run something beside; it ends with the agent."""
+        ...
+
+
+class Executors:
+    """Launches and kills on `target`; what happens goes to `owner`."""
+
+    def __init__(self, target: Target, fetcher: Fetcher, config: AgentConfig, owner: Owner) -> None:
+        self._target = target
+        self._fetcher = fetcher
+        self._config = config
+        self._owner = owner
+        self._tasks: dict[str, TaskRecord] = {}
+        self._mem_limit = target.describe().mem_bytes or None
+
+    def launch(self, task: TaskRecord, source: Source) -> None:
+        """Begin: fetch the module, hand it to the target."""
+        self._tasks[task.target_key] = task
+        work = self._prepare(task, source)
+        task.preparation = self._owner.background(work, f"launch {task.target_key}")
+
+    def adopt(self, task: TaskRecord) -> None:
+        """A task of an earlier life of this agent whose executor may still run."""
+        self._tasks[task.target_key] = task
+
+    def kill(self, task: TaskRecord, why: Kill, grace: float) -> None:
+        """End a task; a second kill may shorten the first one's grace (seconds)."""
+        if task.kill is None:
+            task.kill = why
+        if not task.spawned:
+            if task.preparation is not None:
+                task.preparation.cancel()
+            self._forget(task)
+            self._owner.executor_cancelled(task)
+            return
+        self._owner.background(self._kill(task, grace), f"kill {task.target_key}")
+
+    async def kill_all(self, timeout: float) -> None:
+        """End everything at once and without words: the agent shuts down. Waits `timeout` s at most."""
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            if task.preparation is not None:
+                task.preparation.cancel()
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.gather(*(self._kill(task, 0.0) for task in tasks if task.spawned))
+        except TimeoutError:
+            log.warning("%s did not end all executors within %g s", self._target.name, timeout)
+
+    async def kill_strays(self) -> frozenset[str]:
+        """End executors on the target that no task of ours has; returns the keys that live on."""
+        living = frozenset(await self._target.usage())
+        for key in living - self._tasks.keys():
+            log.warning("%s runs %s, which is no task of this agent: killed", self._target.name, key)
+            await self._target.kill(key)
+        return living & self._tasks.keys()
+
+    def on_event(self, event: Event) -> None:
+        """Take one event of the target."""
+        if isinstance(event, Diagnostic):
+            log.debug("%s: %s", self._target.name, event.text)
+        elif isinstance(event, Connection):
+            log.info("%s: link %s %s", self._target.name, "up" if event.up else "down", event.message)
+        elif (task := self._tasks.get(event.key)) is None:
+            return
+        elif isinstance(event, Started):
+            self._owner.executor_started(task)
+        elif isinstance(event, Ended):
+            self._forget(task)
+            self._owner.executor_ended(task, event)
+
+    # -- inside -----------------------------------------------------------------------------------------
+
+    def _forget(self, task: TaskRecord) -> None:
+        self._tasks.pop(task.target_key, None)
+        if task.deadline is not None:
+            task.deadline.cancel()
+            task.deadline = None
+
+    def _fail(self, task: TaskRecord, message: str) -> None:
+        if self._tasks.get(task.target_key) is task:
+            self._forget(task)
+            self._owner.executor_ended(task, Ended(task.target_key, Cause.LAUNCH_FAILED, message=message))
+
+    async def _prepare(self, task: TaskRecord, source: Source) -> None:
+        try:
+            module = await self._fetcher.module(source)
+            launch = launch_of(task.info, task.target_key, module, self._mem_limit)
+            task.spawned = True
+            await self._target.spawn(launch)
+        except (TaskError, HalError) as error:
+            self._fail(task, str(error))
+        except Exception as error:
+            log.exception("%s could not launch %s", self._target.name, task.target_key)
+            self._fail(task, f"The agent failed to launch the task: {error}.")
+
+    async def _kill(self, task: TaskRecord, grace: float) -> None:
+        if task.preparation is not None:
+            # Its spawn() has begun and returns at once; a kill must not overtake it.
+            await asyncio.wait([task.preparation])
+        try:
+            await self._target.kill(task.target_key, grace)
+        except HalError as error:
+            # The target tells by Ended what became of it once it can be reached again.
+            log.warning("%s could not kill %s: %s", self._target.name, task.target_key, error)

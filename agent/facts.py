@@ -1,0 +1,84 @@
+"""What a target is, in Mesos's words: resources, attributes, capabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from agent.proto import mesos_pb2 as mesos
+from hal.target import MEBIBYTE, Description, Items, Ranges, Scalar
+
+CAPABILITIES = (
+    mesos.SlaveInfo.Capability.MULTI_ROLE,
+    mesos.SlaveInfo.Capability.HIERARCHICAL_ROLE,
+    mesos.SlaveInfo.Capability.RESERVATION_REFINEMENT,
+    mesos.SlaveInfo.Capability.AGENT_DRAINING,
+)
+"""What these agents can do. Without the first three, frameworks that have roles get no offers of ours;
+RESOURCE_PROVIDER and AGENT_OPERATION_FEEDBACK come together with operations."""
+
+TARGET_ATTRIBUTE = "target"
+"""Names the target behind an agent, as on the command line: its hostname is the gateway's."""
+
+
+def round_scalar(value: float) -> float:
+    """To the three decimals that Mesos compares (llround of 1000 times the value)."""
+    return round(value * 1000) / 1000
+
+
+def mem_bytes(value: float) -> int:
+    """Mesos `mem` (MB of 2**20, three decimals) as the nearest whole number of bytes, halves up."""
+    return (round(value * 1000) * MEBIBYTE + 500) // 1000
+
+
+def resources_of(description: Description) -> list[mesos.Resource]:
+    """The target's resources, rounded; what would be zero or empty is left out, since a master drops the
+    whole registration for a scalar that it rounds to nothing."""
+    found: list[mesos.Resource] = []
+    for item in description.resources:
+        resource = mesos.Resource(name=item.name)
+        if isinstance(item, Scalar):
+            value = round_scalar(item.value)
+            if value <= 0:
+                continue
+            resource.type = mesos.Value.SCALAR
+            resource.scalar.value = value
+        elif isinstance(item, Ranges):
+            if not item.ranges:
+                continue
+            resource.type = mesos.Value.RANGES
+            for begin, end in item.ranges:
+                resource.ranges.range.add(begin=begin, end=end)
+        elif isinstance(item, Items):
+            if not item.items:
+                continue
+            resource.type = mesos.Value.SET
+            resource.set.item.extend(sorted(item.items))
+        found.append(resource)
+    return found
+
+
+def attributes_of(description: Description, extra: Mapping[str, str]) -> list[mesos.Attribute]:
+    """TEXT attributes: the target's name, its facts, then what the operator adds (which wins)."""
+    texts = {TARGET_ATTRIBUTE: description.name, **description.attributes, **extra}
+    return [
+        mesos.Attribute(name=name, type=mesos.Value.TEXT, text=mesos.Value.Text(value=text))
+        for name, text in sorted(texts.items())
+    ]
+
+
+# -- reading what a task holds -----------------------------------------------------------------------
+
+
+def scalar_of(resources: Iterable[mesos.Resource], name: str) -> float:
+    """The sum of the scalars called `name` over all reservations."""
+    return round_scalar(sum(item.scalar.value for item in resources if item.name == name))
+
+
+def ranges_of(resources: Iterable[mesos.Resource], name: str) -> list[tuple[int, int]]:
+    """The inclusive pairs called `name`."""
+    return [(span.begin, span.end) for item in resources if item.name == name for span in item.ranges.range]
+
+
+def items_of(resources: Iterable[mesos.Resource], name: str) -> frozenset[str]:
+    """The items of the sets called `name`."""
+    return frozenset(item for resource in resources if resource.name == name for item in resource.set.item)

@@ -1,0 +1,229 @@
+"""Many agents in one process: one for each target, added and removed while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+
+from agent.config import AgentConfig
+from agent.core import Agent, Surroundings
+from agent.detector import Detector, StaticDetector, local_ip
+from agent.errors import ConfigError
+from agent.events import EventHub, EventStream, Stopped
+from agent.fetcher import Fetcher
+from agent.guard import Sealed
+from agent.http.router import Router
+from agent.shelf import Shelf
+from agent.store import Store
+from agent.wire.port import Port
+from agent.wire.upid import Peer, Upid
+from hal.target import Target
+
+log = logging.getLogger(__name__)
+
+STORE_NAME = "agents.sqlite"
+CACHE_NAME = "modules"
+
+
+@dataclass(slots=True)
+class _Berth:
+    """A listening port and the numbers given out behind it. A number is never given again: a master that
+    still knows its last owner would take the next one for it."""
+
+    port: Port
+    agents: dict[str, Agent] = field(default_factory=dict)
+    """By process id."""
+    next_number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An agent's endpoint: its process id behind a port."""
+
+    port: Port
+    id: str
+
+    @property
+    def upid(self) -> Upid:
+        """The agent's libprocess name."""
+        ip, number = self.port.address
+        return Upid(self.id, ip, number)
+
+    def send(self, to: Upid, message: Sealed) -> None:
+        """Fire and forget."""
+        self.port.send(self.id, to, message)
+
+
+class Gateway:
+    """Hosts the agents of open targets, all with one master.
+
+        async with Gateway("127.0.0.1:5050", [target], AgentConfig()) as gateway:
+            async for event in gateway.events(): ...
+
+    Leaving it is a plain stop: the master waits for the agents to come back, and executors on devices
+    live on. close(unregister=True) takes leave of the master instead. Targets are opened and closed by
+    whoever made them.
+    """
+
+    def __init__(
+        self,
+        master: str | Detector,
+        targets: Iterable[Target] = (),
+        config: AgentConfig | None = None,
+    ) -> None:
+        self.config = config or AgentConfig()
+        self._detector = StaticDetector(master) if isinstance(master, str) else master
+        self._targets = list(targets)
+        self._stack = AsyncExitStack()
+        self._hub = EventHub()
+        self._agents: dict[str, Agent] = {}
+        self._lives: dict[str, asyncio.Task[None]] = {}
+        self._berths: list[_Berth] = []
+        self._master: Upid | None = None
+        self._ip = ""
+        self._closed = False
+        self._adding = asyncio.Lock()
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Gateway:
+        try:
+            await self._open()
+            for target in self._targets:
+                await self.add(target)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _open(self) -> None:
+        self._stack.callback(self._hub.close)
+        if isinstance(self._detector, StaticDetector):
+            # A name that cannot be resolved is said at once.
+            self._master = await self._detector.locate()
+        self._ip = self.config.ip or local_ip(self._master.ip if self._master else "192.0.2.1")
+        folder = self.config.work_dir
+        if folder is None:
+            holder = tempfile.TemporaryDirectory(prefix="mma-agent-")
+            self._stack.callback(holder.cleanup)
+            cache = Path(holder.name)
+        else:
+            cache = folder / CACHE_NAME
+        self._store = Store(folder / STORE_NAME if folder else None)
+        self._stack.push_async_callback(self._store.close)
+        await self._store.open()
+        self._fetcher = Fetcher(cache, self.config)
+        self._stack.push_async_callback(self._fetcher.close)
+        self._stack.push_async_callback(self._close_ports)
+        watch = asyncio.create_task(self._watch_masters(), name="master detection")
+        self._stack.callback(watch.cancel)
+
+    async def close(self, *, unregister: bool = False) -> None:
+        """Stop all agents, send what waits, write what is to be kept. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        for agent in list(self._agents.values()):
+            agent.stop(unregister=unregister)
+        lives = list(self._lives.values())
+        if lives:
+            await asyncio.wait(lives)
+        await self._stack.aclose()
+
+    async def _close_ports(self) -> None:
+        await asyncio.gather(*(berth.port.close() for berth in self._berths))
+
+    async def _watch_masters(self) -> None:
+        async for master in self._detector.masters():
+            self._master = master
+            for agent in list(self._agents.values()):
+                agent.detected(master)
+
+    # -- agents -------------------------------------------------------------------------------------------
+
+    @property
+    def agents(self) -> Mapping[str, Agent]:
+        """The agents by their targets' names."""
+        return MappingProxyType(self._agents)
+
+    @property
+    def addresses(self) -> list[Peer]:
+        """Every ip:port that agents listen on."""
+        return [berth.port.address for berth in self._berths]
+
+    def events(self) -> EventStream:
+        """All that the agents tell, from this call on; each caller has its own complete stream."""
+        return self._hub.subscribe()
+
+    async def add(self, target: Target) -> Agent:
+        """An agent for an open target. ConfigError when its name is taken; PortError without a port."""
+        async with self._adding:
+            if self._closed:
+                raise ConfigError("The gateway is closed.", remedy="Open a new one.")
+            name = target.name
+            if name in self._agents:
+                raise ConfigError(
+                    f"There is an agent for {name} already.", remedy="Give each target its own name."
+                )
+            berth = await self._berth()
+            seat = Seat(berth.port, f"slave({berth.next_number})")
+            berth.next_number += 1
+            around = Surroundings(
+                self.config, self._fetcher, self._hub.publish, self.config.hostname or self._ip
+            )
+            agent = Agent(target, seat, Shelf(self._store, name), around)
+            berth.port.add(agent)
+            berth.agents[agent.id] = self._agents[name] = agent
+            self._lives[name] = asyncio.create_task(self._live(name, agent, berth), name=f"agent of {name}")
+            return agent
+
+    async def remove(self, name: str, *, unregister: bool = True) -> None:
+        """End the agent of one target: for good, or (unregister=False) until it is added again. Unknown
+        names are ignored."""
+        agent, life = self._agents.get(name), self._lives.get(name)
+        if agent is not None and life is not None:
+            agent.stop(unregister=unregister)
+            await asyncio.wait([life])
+
+    async def _live(self, name: str, agent: Agent, berth: _Berth) -> None:
+        reason = "stopped"
+        try:
+            if self._master is not None:
+                agent.detected(self._master)
+            reason = await agent.run()
+        except Exception as error:
+            # One agent's failure is not the others'.
+            log.exception("the agent of %s failed", name)
+            reason = f"failed: {error}"
+        finally:
+            berth.port.remove(agent)
+            del self._agents[name], self._lives[name], berth.agents[agent.id]
+            self._hub.publish(Stopped(name, reason))
+
+    async def _berth(self) -> _Berth:
+        """A port with room for one more agent."""
+        for berth in self._berths:
+            if len(berth.agents) < self.config.agents_per_port:
+                return berth
+        agents: dict[str, Agent] = {}
+        wanted = self.config.port + len(self._berths) if self.config.port else 0
+        barrier = self._store.durable if self.config.work_dir else None
+        port = Port(self._ip, wanted, Router(lambda: agents).handle, barrier)
+        await port.open()
+        berth = _Berth(port, agents)
+        self._berths.append(berth)
+        return berth

@@ -1,0 +1,70 @@
+"""Makes status updates as src/common/protobuf_utils.cpp (createStatusUpdate) does."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from agent.proto import mesos_pb2 as mesos
+from agent.proto import messages_pb2 as internal
+from agent.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What else a status may carry."""
+
+    data: bytes = b""
+    labels: tuple[tuple[str, str], ...] = ()
+    limitation: tuple[mesos.Resource, ...] = field(default=())
+    """The resources whose limit ended the task."""
+
+
+def make_update(
+    *,
+    agent_id: str,
+    framework_id: str,
+    task_id: str,
+    verdict: Verdict,
+    executor_id: str = "",
+    container_id: str = "",
+    ip: str = "",
+    extras: Extras | None = None,
+) -> internal.StatusUpdate:
+    """An update with a fresh uuid, in both of the places where a master looks for it."""
+    now, fresh = time.time(), uuid.uuid4().bytes
+    extras = extras or Extras()
+    status = mesos.TaskStatus(
+        task_id=mesos.TaskID(value=task_id),
+        state=verdict.state,
+        message=verdict.message,
+        source=verdict.source,
+        slave_id=mesos.SlaveID(value=agent_id),
+        timestamp=now,
+        uuid=fresh,
+    )
+    if verdict.reason is not None:
+        status.reason = verdict.reason
+    if extras.data:
+        status.data = extras.data
+    for key, value in extras.labels:
+        status.labels.labels.add(key=key, value=value)
+    if extras.limitation:
+        status.limitation.resources.extend(extras.limitation)
+    if container_id:
+        status.container_status.container_id.value = container_id
+        if ip:
+            address = status.container_status.network_infos.add().ip_addresses.add()
+            address.ip_address = ip
+    update = internal.StatusUpdate(
+        framework_id=mesos.FrameworkID(value=framework_id),
+        slave_id=mesos.SlaveID(value=agent_id),
+        timestamp=now,
+        uuid=fresh,
+    )
+    if executor_id:
+        status.executor_id.value = executor_id
+        update.executor_id.value = executor_id
+    update.status.CopyFrom(status)
+    return update

@@ -1,0 +1,175 @@
+"""What must survive the gateway: agent ids, frameworks, tasks, unacknowledged updates. SQLite.
+
+Writes are queued and committed by one thread in groups, each group one durable transaction; durable()
+returns when all that was queued before is on disk. The wire waits for it before each send, so that no
+master ever hears what a kill -9 could make us forget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agent.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE agents (
+  name TEXT PRIMARY KEY, agent_id TEXT NOT NULL, hostname TEXT NOT NULL, drain BLOB, resources BLOB
+) WITHOUT ROWID;
+CREATE TABLE frameworks (
+  agent TEXT, framework TEXT, info BLOB NOT NULL, PRIMARY KEY (agent, framework)
+) WITHOUT ROWID;
+CREATE TABLE tasks (
+  agent TEXT, framework TEXT, task TEXT, executor TEXT NOT NULL, container TEXT NOT NULL,
+  info BLOB NOT NULL, state INTEGER NOT NULL, status BLOB, spawned INTEGER NOT NULL,
+  PRIMARY KEY (agent, framework, task)
+) WITHOUT ROWID;
+CREATE TABLE updates (
+  position INTEGER PRIMARY KEY AUTOINCREMENT, agent TEXT NOT NULL, framework TEXT NOT NULL,
+  uuid BLOB NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX updates_of ON updates (agent, uuid);
+"""
+RETRY = 1.0
+"""Seconds between attempts to write on a full or failing disk."""
+
+Statement = tuple[str, tuple[Any, ...]]
+T = TypeVar("T")
+
+
+class Store:
+    """The records of one gateway in `path`; None keeps nothing, and everything else stays the same."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._closing = threading.Event()
+        self._pending: list[Statement] = []
+        self._queued = 0
+        self._committed = 0
+        self._running: asyncio.Future[None] | None = None
+
+    async def open(self) -> None:
+        """Open or create; StoreError when the file is not ours, is newer than we, or is in use."""
+        if self._path is None:
+            return
+        self._thread = ThreadPoolExecutor(1, "agent-store")
+        try:
+            self._connection = await self._call(self._connect)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            self._thread = None
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        assert self._path is not None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self._path, timeout=1.0, check_same_thread=False, isolation_level=None
+            )
+            # One gateway per folder: a second one would answer for the same agents.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN IMMEDIATE")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                for statement in SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        except (OSError, sqlite3.Error) as error:
+            busy = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+            problem = "another agent uses it" if busy else str(error)
+            remedy = "Give each gateway its own work_dir, and one that it can write."
+            raise StoreError(
+                f"The agent's records {self._path} cannot be opened: {problem}.", remedy=remedy
+            ) from error
+        if version > SCHEMA_VERSION:
+            connection.close()
+            raise StoreError(
+                f"{self._path} was written by a newer version of this agent.",
+                remedy="Run that version, or give this one another work_dir.",
+            )
+        return connection
+
+    async def close(self) -> None:
+        """Write what is queued and close. Idempotent."""
+        if self._thread is None or self._connection is None:
+            return
+        self._closing.set()
+        await self.durable()
+        connection, self._connection = self._connection, None
+        await self._call(connection.close)
+        self._thread.shutdown()
+        self._thread = None
+
+    def write(self, statement: str, *values: Any) -> None:
+        """Queue one statement."""
+        if self._connection is None:
+            return
+        self._pending.append((statement, values))
+        self._queued += 1
+
+    async def read(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query, after all that was queued before it."""
+        connection = self._connection
+        if connection is None:
+            return []
+        await self.durable()
+        return await self._call(lambda: connection.execute(statement, values).fetchall())
+
+    async def durable(self) -> None:
+        """Wait until all that was queued so far is on disk."""
+        wanted = self._queued
+        while self._committed < wanted and self._connection is not None:
+            if self._running is None:
+                self._running = self._begin()
+            # Shielded: a sender that is cancelled leaves the write to those who wait for it too.
+            await asyncio.shield(self._running)
+
+    def _begin(self) -> asyncio.Future[None]:
+        """Hand all that is queued to the store's thread."""
+        batch, self._pending = self._pending, []
+        last = self._queued
+
+        def done(_: asyncio.Future[None]) -> None:
+            self._committed = last
+            self._running = None
+
+        running = asyncio.ensure_future(self._call(lambda: self._commit(batch)))
+        running.add_done_callback(done)
+        return running
+
+    def _commit(self, batch: list[Statement]) -> None:
+        """In the store's thread. A disk that cannot be written holds up the agent, it loses nothing."""
+        connection = self._connection
+        assert connection is not None
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                for statement, values in batch:
+                    connection.execute(statement, values)
+                connection.execute("COMMIT")
+                return
+            except sqlite3.Error as error:
+                log.error("the agent's records cannot be written (%s): waiting for the disk", error)
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if self._closing.wait(RETRY):
+                    return
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        assert self._thread is not None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
