@@ -1,0 +1,245 @@
+"""What every emulator backend has in common: power, and one process that may die.
+
+A backend derives from ProcessMachine, starts its process with `_launch`, and follows up on `_open` and
+`_close`. States, images, timeouts and last words are handled here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from emulation.errors import MachineDied, MachineError
+from emulation.faults import LinkFaults, with_faults
+from emulation.machine import Capabilities, Capability, Connect, State, Streams
+from emulation.process import Child
+from hal.boards import Board
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class ProcessMachine:
+    """A machine that is one emulator process. See emulation.machine.Machine."""
+
+    capabilities: Capabilities
+    open_timeout = 10.0
+    """Host seconds from the process's start to a machine that obeys."""
+
+    def __init__(self, board: Board, emulator: str, faults: LinkFaults | None) -> None:
+        self.board = board
+        self.name = f"{board.name}@{emulator}"
+        self.faults = faults
+        self._page: Mapping[str, Any] = board.emulators[emulator]
+        self._state = State.OFF
+        self._turned = asyncio.Condition()  # notified when the state changes
+        self._image: Path | None = None
+        self._folder: Path | None = None
+        self._child: Child | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._died: asyncio.Future[str] | None = None
+        self._connect: Connect = self._open_uart
+        if faults is not None:
+            self._connect = with_faults(self._open_uart, faults)
+
+    # -- for the backend to write -----------------------------------------------------------------
+
+    def _find(self) -> str:
+        """The emulator's program. EnvironmentMissing if it is not installed."""
+        raise NotImplementedError
+
+    async def _open(self, program: str, folder: Path, image: Path) -> None:
+        """Start the process and bring the machine to PAUSED. What it began, `_close` and stop() undo."""
+        raise NotImplementedError
+
+    async def _close(self) -> None:
+        """Let go of all connections; the process is gone already. Must not fail, and may be called twice."""
+        raise NotImplementedError
+
+    async def _open_uart(self) -> Streams:
+        """A new connection to the link's UART, in place of the last one."""
+        raise NotImplementedError
+
+    def _last_words(self, text: str) -> str:
+        """Of the emulator's output, what tells why it ended."""
+        raise NotImplementedError
+
+    async def resume(self) -> None:
+        raise NotImplementedError
+
+    # -- power ------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child is not None and self._child.alive else None
+
+    async def start(self, image: Path, *, paused: bool = False) -> None:
+        if self._state in (State.RUNNING, State.PAUSED):
+            raise MachineError(f"{self.name} is already on.", remedy="Stop it first, or reset it.")
+        program = self._find()
+        check_image(image)
+        await self.stop()
+        self._image = image
+        self._folder = Path(tempfile.mkdtemp(prefix="mma-machine-"))
+        self._died = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self.open_timeout):
+                await self._open(program, self._folder, image)
+                if not paused:
+                    await self.resume()
+        except TimeoutError:
+            said = self._last_words(self._child.tail(80)) if self._child else ""
+            await self.stop()
+            message = f"{self.name} did not answer within {self.open_timeout:g} s. {said}"
+            raise MachineError(message.strip()) from None
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _launch(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> Child:
+        """Start the emulator and watch it; its folder goes when it ends."""
+        name = Path(command[0]).name
+        self._child = await Child.start(command, name=name, env=env, scratch=self._folder)
+        self._spawn(self._watch(self._child), "watch")
+        return self._child
+
+    def _spawn(self, work: Any, what: str) -> None:
+        """Run a coroutine for as long as the machine is on."""
+        self._tasks.append(asyncio.create_task(work, name=f"{what} {self.name}"))
+
+    async def stop(self) -> None:
+        child, self._child = self._child, None
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if child is not None:
+            await child.stop(grace=0.5)
+        await self._close()
+        if self._folder is not None:  # the supervisor removed it, unless it never came to be
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = None
+        await self._turn(State.OFF)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def load(self, image: Path) -> None:
+        check_image(image)
+        await self.stop()
+        await self.start(image)
+
+    async def power_cut(self, seconds: float = 0.0) -> None:
+        self._living()
+        assert self._image is not None
+        await self.stop()
+        await asyncio.sleep(seconds)
+        await self.start(self._image)
+
+    async def connect(self) -> Streams:
+        self._living()
+        return await self._connect()
+
+    # -- death ------------------------------------------------------------------------------------
+
+    async def wait_died(self) -> str:
+        if self._died is None:
+            raise MachineError(f"{self.name} is off.")
+        return await asyncio.shield(self._died)
+
+    async def _watch(self, child: Child) -> None:
+        await child.wait()
+        words = f"{self.name}: {child.name} {child.ending()}. {self._last_words(child.tail(80))}".strip()
+        _log.warning("%s", words)
+        self._state = State.DIED
+        if self._died is not None and not self._died.done():
+            self._died.set_result(words)
+        await self._turn(State.DIED)
+        await self._close()
+
+    def _living(self) -> None:
+        """Raise MachineDied or MachineError unless the machine is on."""
+        if self._died is not None and self._died.done():
+            raise MachineDied(self._died.result())
+        if self._child is None:
+            raise MachineError(f"{self.name} is off.", remedy="Start it first.")
+
+    async def _guard(self, call: Awaitable[_T], *lost: type[Exception]) -> _T:
+        """Await something of the emulator's. Where its connection is lost, by OSError or one of `lost`, the
+        error tells of the machine's death if there was one."""
+        try:
+            return await call
+        except Exception as error:
+            if not isinstance(error, (OSError, *lost)):
+                raise
+            if self._died is not None:
+                with contextlib.suppress(TimeoutError):  # its end is noticed a moment after its sockets'
+                    raise MachineDied(await asyncio.wait_for(asyncio.shield(self._died), 1)) from error
+            raise MachineError(f"{self.name} does not answer: {error}.") from error
+
+    # -- state ------------------------------------------------------------------------------------
+
+    async def _turn(self, state: State) -> None:
+        async with self._turned:
+            self._state = state
+            self._turned.notify_all()
+
+    async def _until(self, state: State) -> None:
+        async with self._turned:
+            await self._turned.wait_for(lambda: self._state in (state, State.DIED, State.OFF))
+        self._living()
+
+    def _must_be_paused(self) -> None:
+        self._living()
+        if self._state is not State.PAUSED:
+            raise MachineError(f"{self.name} is running.", remedy="Pause it first.")
+
+    def _gpio(self, capability: Capability, pin: int) -> Mapping[str, Any]:
+        """The page's facts on the GPIO: `count` of pins, address of the `output` register, and what the
+        backend takes to drive an input. Unsupported where there are none; MachineError for a wrong pin."""
+        self.capabilities.require(capability)
+        gpio: Mapping[str, Any] = self._page["gpio"]
+        if not 0 <= pin < gpio["count"]:
+            raise MachineError(f"{self.board.title} has no pin {pin}: they are 0 to {gpio['count'] - 1}.")
+        return gpio
+
+    async def read_memory(self, address: int, size: int) -> bytes:
+        raise NotImplementedError
+
+    async def read_pin(self, pin: int) -> bool:
+        gpio = self._gpio(Capability.READ_PINS, pin)
+        word = await self.read_memory(int(gpio["output"]), 4)
+        return bool(int.from_bytes(word, "little") >> pin & 1)
+
+
+def capabilities_of(page: Mapping[str, Any], missing: Mapping[Capability, str]) -> Capabilities:
+    """All but `missing`, of which pins and sensors are there after all if the board's page has them."""
+    lacking = dict(missing)
+    if "gpio" in page:
+        lacking.pop(Capability.READ_PINS, None)
+        lacking.pop(Capability.DRIVE_PINS, None)
+    if "sensors" in page:
+        lacking.pop(Capability.SENSORS, None)
+    return Capabilities(frozenset(Capability) - lacking.keys(), lacking)
+
+
+def check_image(image: Path) -> None:
+    """MachineError unless it is an ELF file: an emulator would load anything, as bytes for address 0."""
+    if not image.is_file():
+        raise MachineError(f"There is no firmware image {image}.", remedy="Build it first.")
+    with image.open("rb") as file:
+        if file.read(4) != b"\x7fELF":
+            raise MachineError(f"{image} is no ELF file.", remedy="Give the firmware's .elf.")
