@@ -1,0 +1,277 @@
+"""Every action of the console, once: keys, palette, footer and help are all made from this table.
+
+A class that is a scope binds its actions with `BINDINGS = bindings(Scope.X)` and implements each as
+`action_` plus the id with dots as underscores. A user's keymap gives an id other keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from textual.binding import Binding, BindingType
+
+
+class Scope(Enum):
+    """Where an action can be taken: the part of the screen that binds it."""
+
+    APP = "app"
+    VIEW = "view"  # one of the four views, not a dialog
+    LIST = "list"  # anything that scrolls: tables, details, logs
+    TABLE = "table"
+    FLEET = "fleet"
+    OFFERS = "offers"
+    TASKS = "tasks"
+    LOGS = "logs"
+
+
+class Group(Enum):
+    """A heading of the help screen, in order."""
+
+    VIEWS = "Views"
+    MOVE = "Move"
+    TASKS = "Tasks"
+    OFFERS = "Offers"
+    LOGS = "Logs"
+    CONSOLE = "Console"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a person can do.
+
+    `keys` in Textual's spelling, the first is the one that is shown; `vim` are further ones, bound unless
+    the vim set is off. `show` puts it in the footer. `destructive` ones ask before they act.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    label: str
+    help: str
+    group: Group
+    scope: Scope
+    vim: tuple[str, ...] = ()
+    show: bool = False
+    destructive: bool = False
+
+    @property
+    def method(self) -> str:
+        """As Textual calls it: view.fleet is action_view_fleet."""
+        return self.id.replace(".", "_")
+
+
+ACTIONS: tuple[Action, ...] = (
+    # -- views
+    Action(
+        "view.fleet",
+        ("1",),
+        "Fleet",
+        "Targets, what they have and what runs on them.",
+        Group.VIEWS,
+        Scope.VIEW,
+    ),
+    Action("view.offers", ("2",), "Offers", "Offers as the master makes them.", Group.VIEWS, Scope.VIEW),
+    Action("view.tasks", ("3",), "Tasks", "Tasks, their states and results.", Group.VIEWS, Scope.VIEW),
+    Action("view.logs", ("4",), "Logs", "What executors, devices and Mesos say.", Group.VIEWS, Scope.VIEW),
+    Action(
+        "view.next",
+        ("right", "]"),
+        "Next view",
+        "The view to the right.",
+        Group.VIEWS,
+        Scope.VIEW,
+        vim=("l",),
+    ),
+    Action(
+        "view.previous",
+        ("left", "["),
+        "Previous view",
+        "The view to the left.",
+        Group.VIEWS,
+        Scope.VIEW,
+        vim=("h",),
+    ),
+    # -- move
+    Action("list.down", ("down",), "Down", "One line down.", Group.MOVE, Scope.LIST, vim=("j",)),
+    Action("list.up", ("up",), "Up", "One line up.", Group.MOVE, Scope.LIST, vim=("k",)),
+    Action("list.top", ("home",), "Top", "To the first line.", Group.MOVE, Scope.LIST, vim=("g",)),
+    Action("list.bottom", ("end",), "Bottom", "To the last line.", Group.MOVE, Scope.LIST, vim=("G",)),
+    Action(
+        "list.page_down",
+        ("pagedown", "space"),
+        "Page down",
+        "One page down.",
+        Group.MOVE,
+        Scope.LIST,
+        vim=("ctrl+d",),
+    ),
+    Action("list.page_up", ("pageup",), "Page up", "One page up.", Group.MOVE, Scope.LIST, vim=("ctrl+u",)),
+    Action("list.open", ("enter",), "Detail", "All of the selected row.", Group.MOVE, Scope.TABLE, show=True),
+    Action("list.sort", ("s",), "Sort", "Sort by the next column.", Group.MOVE, Scope.TABLE),
+    Action("list.reverse", ("S",), "Reverse", "Sort the other way round.", Group.MOVE, Scope.TABLE),
+    Action(
+        "view.back",
+        ("escape",),
+        "Back",
+        "Close the detail, then drop the filter.",
+        Group.MOVE,
+        Scope.VIEW,
+    ),
+    # -- tasks
+    Action(
+        "task.launch",
+        ("n",),
+        "Launch",
+        "Choose a module, a target and budgets; says before whether it fits.",
+        Group.TASKS,
+        Scope.VIEW,
+        show=True,
+    ),
+    Action(
+        "task.kill",
+        ("x", "delete"),
+        "Kill",
+        "Kill the selected task, after a question.",
+        Group.TASKS,
+        Scope.TASKS,
+        show=True,
+        destructive=True,
+    ),
+    Action(
+        "task.logs", ("o",), "Logs", "What the selected task logged.", Group.TASKS, Scope.TASKS, show=True
+    ),
+    Action("task.living", ("a",), "All / living", "Show ended tasks too, or not.", Group.TASKS, Scope.TASKS),
+    Action(
+        "target.logs", ("o",), "Logs", "What the selected target says.", Group.LOGS, Scope.FLEET, show=True
+    ),
+    # -- offers
+    Action(
+        "offer.decline",
+        ("d",),
+        "Decline",
+        "Give the selected offer back to the master.",
+        Group.OFFERS,
+        Scope.OFFERS,
+        show=True,
+    ),
+    Action(
+        "offer.revive",
+        ("v",),
+        "Revive",
+        "Forget all refusals: the master offers again at once.",
+        Group.OFFERS,
+        Scope.OFFERS,
+        show=True,
+    ),
+    Action(
+        "offer.open",
+        ("a",),
+        "All / open",
+        "Show closed offers too, or not.",
+        Group.OFFERS,
+        Scope.OFFERS,
+        show=True,
+    ),
+    # -- logs
+    Action(
+        "log.follow", ("f",), "Follow", "Keep the newest line in sight.", Group.LOGS, Scope.LOGS, show=True
+    ),
+    Action("log.wrap", ("w",), "Wrap", "Break long lines, or cut them.", Group.LOGS, Scope.LOGS, show=True),
+    Action(
+        "log.mesos", ("m",), "Mesos", "Mesos's messages between the lines, or not.", Group.LOGS, Scope.LOGS
+    ),
+    # -- console
+    Action(
+        "view.filter",
+        ("/",),
+        "Filter",
+        "Only the lines with these words; !word leaves lines out.",
+        Group.CONSOLE,
+        Scope.VIEW,
+        show=True,
+    ),
+    Action(
+        "app.palette",
+        (":", "ctrl+p"),
+        "Commands",
+        "Every action by its name.",
+        Group.CONSOLE,
+        Scope.APP,
+        show=True,
+    ),
+    Action("app.help", ("?", "f1"), "Help", "This page.", Group.CONSOLE, Scope.APP, show=True),
+    Action("app.theme", ("t",), "Light / dark", "Change the colours.", Group.CONSOLE, Scope.APP),
+    Action(
+        "app.picture", ("ctrl+s",), "Picture", "Save the screen as an SVG file.", Group.CONSOLE, Scope.APP
+    ),
+    Action(
+        "app.retry",
+        ("r",),
+        "Try again",
+        "Open the session again after it failed.",
+        Group.CONSOLE,
+        Scope.APP,
+        show=True,
+    ),
+    Action(
+        "app.leave",
+        ("q", "ctrl+q"),
+        "Quit",
+        "Leave; asks when tasks run.",
+        Group.CONSOLE,
+        Scope.APP,
+        show=True,
+    ),
+)
+
+BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
+
+
+def bindings(*scopes: Scope) -> list[BindingType]:
+    """The Textual bindings of some scopes, with ids, so that a keymap can change their keys."""
+    return [
+        Binding(
+            key=",".join((*action.keys, *action.vim)),
+            action=action.method,
+            description=action.label,
+            show=action.show,
+            tooltip=action.help,
+            id=action.id,
+        )
+        for action in ACTIONS
+        if action.scope in scopes
+    ]
+
+
+_NAMES = {
+    "escape": "esc",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "delete": "del",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "slash": "/",
+    "colon": ":",
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+}
+
+
+def key_name(key: str) -> str:
+    """A key as a person reads it: `ctrl+p` is ^p."""
+    if key.startswith("ctrl+"):
+        return "^" + key_name(key.removeprefix("ctrl+"))
+    if key.startswith("f") and key[1:].isdecimal():
+        return key.upper()
+    return _NAMES.get(key, key)
+
+
+def keys_of(action: Action, keymap: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The keys that do it, as a person reads them; `keymap` is the user's, as in Textual."""
+    override = (keymap or {}).get(action.id)
+    keys = override.split(",") if override else (*action.keys, *action.vim)
+    return tuple(key_name(key.strip()) for key in keys)

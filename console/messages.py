@@ -1,0 +1,79 @@
+"""What screens ask of the app, and what workers tell it. Small, and all in one place.
+
+Widgets' own messages (a row was selected) stay with the widgets.
+"""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+from console.mesos import TaskSpec
+
+
+class StateChanged(Message):
+    """There is a newer state. Bursts collapse: only the last one that waits is handled."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Any that waits is older."""
+        return isinstance(message, StateChanged)
+
+
+class Trouble(Message):
+    """Something went wrong that a person must know: one or two sentences, the remedy apart."""
+
+    def __init__(self, text: str, remedy: str = "") -> None:
+        super().__init__()
+        self.text = text
+        self.remedy = remedy
+
+
+class Done(Message):
+    """Something that was asked for happened."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+class LaunchAsked(Message):
+    """Open the launch dialog, for a target if one is named."""
+
+    def __init__(self, target: str = "") -> None:
+        super().__init__()
+        self.target = target
+
+
+class SubmitAsked(Message):
+    """Run this."""
+
+    def __init__(self, spec: TaskSpec) -> None:
+        super().__init__()
+        self.spec = spec
+
+
+class KillAsked(Message):
+    """Kill a task, after a question."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__()
+        self.task_id = task_id
+
+
+class DeclineAsked(Message):
+    """Give an offer back."""
+
+    def __init__(self, offer_id: str) -> None:
+        super().__init__()
+        self.offer_id = offer_id
+
+
+class ReviveAsked(Message):
+    """Ask the master to offer everything again."""
+
+
+class LogsAsked(Message):
+    """Show the logs of a target or a task."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.source = source

@@ -1,0 +1,352 @@
+"""What the console knows: an immutable State, folded from the events of a session. No Textual, no I/O.
+
+`reduce(state, events)` gives the next state; parts that did not change stay the same objects, so a screen
+compares with `is` to see whether it has anything to draw. Only the LogBook is appended in place.
+Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TypeVar
+
+from console import events as ev
+from console.logbook import LogBook
+from console.loglines import Origin, task_of
+from console.mesos import Offer, OfferState, Task, TaskState, mem_bytes
+from hal.target import Connection, Description, Ended, Progress, Started, Usage
+from hal.target import Event as TargetEvent
+
+_T = TypeVar("_T")
+
+MASTER = "master"
+MESOS = "mesos"
+"""The log source of what Mesos says."""
+
+CLOSED_OFFERS_KEPT = 500
+ENDED_TASKS_KEPT = 1_000
+ENDED_EXECUTORS_KEPT = 200
+SAMPLES_KEPT = 60
+"""CPU shares, one a reading of usage."""
+
+
+class Link(Enum):
+    """State of a target, as far as the console sees it."""
+
+    WAITING = "waiting"  # its turn has not come
+    STARTING = "starting"
+    UP = "up"
+    DOWN = "down"  # the link broke; the device may live on
+    FAILED = "failed"  # it did not come up
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """The connection to the master. `url` is empty until there was one."""
+
+    url: str = ""
+    framework_id: str = ""
+    connected: bool = False
+    message: str = "Starting."
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target of the fleet. `agent_id` is known from its first offer on."""
+
+    name: str
+    link: Link = Link.WAITING
+    message: str = ""
+    since: float = 0.0
+    """When `link` became what it is."""
+    description: Description | None = None
+    agent_id: str = ""
+    cpu: tuple[float, ...] = ()
+    """Share of one core that its executors used between readings, oldest first."""
+
+    @property
+    def mem_bytes(self) -> int:
+        """What its executors can have in all; 0 while unknown."""
+        return self.description.mem_bytes if self.description else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """One executor, living or ended, as its target tells of it."""
+
+    key: str
+    target: str
+    progress: Progress | None = None
+    """The last stage of its launch; None once it runs."""
+    running: bool = False
+    ended: Ended | None = None
+    usage: Usage | None = None
+    read_at: float = 0.0
+    cpu: tuple[float, ...] = ()
+    """Share of one core between readings, oldest first."""
+
+    @property
+    def task_id(self) -> str:
+        """The Mesos task that it runs."""
+        return task_of(self.key)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of code, stack and linear memory that it holds, by its own account."""
+        if self.usage is None or self.ended is not None:
+            return 0
+        return self.usage.code_bytes + self.usage.stack_bytes + self.usage.memory_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the screens draw."""
+
+    master: Master = Master()
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+    """Open and closed ones by id, oldest first."""
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    """By id, oldest first."""
+    executors: Mapping[str, Executor] = field(default_factory=dict)
+    """By task id, oldest first."""
+    logs: LogBook = field(default_factory=LogBook)
+
+    @property
+    def open_offers(self) -> list[Offer]:
+        """Those that could be accepted now."""
+        return [offer for offer in self.offers.values() if offer.state is OfferState.OPEN]
+
+    @property
+    def living_tasks(self) -> list[Task]:
+        """Those that have not ended."""
+        return [task for task in self.tasks.values() if not task.state.terminal]
+
+    def tasks_on(self, target: str) -> list[Task]:
+        """Living tasks of ours that a target has, or will get."""
+        return [task for task in self.living_tasks if task.spec.target == target]
+
+    def executors_on(self, target: str) -> list[Executor]:
+        """Executors that a target has now, those of other frameworks too."""
+        return [one for one in self.executors.values() if one.target == target and one.ended is None]
+
+    def taken_bytes(self, target: str) -> int:
+        """Bytes of a target's memory that are given away: budgets of our tasks as the master counts them,
+        and what executors of other frameworks hold."""
+        ours = {
+            task.id: mem_bytes(task.spec.resources.scalars.get("mem", 0.0))
+            for task in self.tasks_on(target)
+            if task.state is not TaskState.WAITING
+        }
+        others = sum(one.held_bytes for one in self.executors_on(target) if one.task_id not in ours)
+        return sum(ours.values()) + others
+
+    def offer_of(self, target: str) -> Offer | None:
+        """The newest open offer of a target."""
+        return next((one for one in reversed(self.open_offers) if one.target == target), None)
+
+
+def start(targets: Iterable[str] = ()) -> State:
+    """The state before anything happened."""
+    return State(targets={name: Target(name) for name in targets})
+
+
+def reduce(state: State, happened: Iterable[tuple[float, ev.Event]]) -> State:
+    """The state after some events, each with its time, in order."""
+    draft = _Draft(state)
+    for now, event in happened:
+        draft.apply(event, now)
+    return draft.finish()
+
+
+def _is_open(offer: Offer) -> bool:
+    return offer.state is OfferState.OPEN
+
+
+class _Draft:
+    """Copies a mapping when it is first written, so that a batch of events costs one copy."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.master = state.master
+        self.logs = state.logs
+        self._targets: dict[str, Target] | None = None
+        self._offers: dict[str, Offer] | None = None
+        self._tasks: dict[str, Task] | None = None
+        self._executors: dict[str, Executor] | None = None
+
+    @property
+    def targets(self) -> dict[str, Target]:
+        if self._targets is None:
+            self._targets = dict(self._state.targets)
+        return self._targets
+
+    @property
+    def offers(self) -> dict[str, Offer]:
+        if self._offers is None:
+            self._offers = dict(self._state.offers)
+        return self._offers
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        if self._tasks is None:
+            self._tasks = dict(self._state.tasks)
+        return self._tasks
+
+    @property
+    def executors(self) -> dict[str, Executor]:
+        if self._executors is None:
+            self._executors = dict(self._state.executors)
+        return self._executors
+
+    def finish(self) -> State:
+        if self._offers is not None:
+            _drop_oldest(self._offers, CLOSED_OFFERS_KEPT, lambda offer: not _is_open(offer))
+        if self._tasks is not None:
+            _drop_oldest(self._tasks, ENDED_TASKS_KEPT, lambda task: task.state.terminal)
+        if self._executors is not None:
+            _drop_oldest(self._executors, ENDED_EXECUTORS_KEPT, lambda one: one.ended is not None)
+        old = self._state
+        return State(
+            master=self.master,
+            targets=old.targets if self._targets is None else self._targets,
+            offers=old.offers if self._offers is None else self._offers,
+            tasks=old.tasks if self._tasks is None else self._tasks,
+            executors=old.executors if self._executors is None else self._executors,
+            logs=self.logs,
+        )
+
+    # -- events
+
+    def apply(self, event: ev.Event, now: float) -> None:
+        match event:
+            case ev.Connected(framework_id, url):
+                self.master = Master(url, framework_id, connected=True, message="")
+                self._say(f"subscribed at {url} as framework {framework_id}", now)
+            case ev.Disconnected(message):
+                if self.master.connected:  # each failed attempt tells again
+                    self._say(f"connection to the master lost: {message}", now)
+                self.master = replace(self.master, connected=False, message=message)
+            case ev.OfferChanged(offer):
+                self._offer(offer, now)
+            case ev.TaskChanged(task):
+                self._task(task, now)
+            case ev.AgentLost(agent_id):
+                self._agent_lost(agent_id, now)
+            case ev.Refused(message):
+                self._say(message, now)
+            case ev.Progressed(subject, text, failed):
+                self._progressed(subject, text, failed, now)
+            case ev.TargetUp(name, description):
+                self._target(name, now, link=Link.UP, message="", description=description)
+                self.logs.say(name, name, Origin.LINK, "the target is up", now)
+            case ev.TargetDown(name):
+                self._target(name, now, link=Link.CLOSED, message="Closed.", agent_id="")
+            case ev.FromTarget(name, inner):
+                self._from_target(name, inner, now)
+            case ev.UsageRead(name, usage):
+                self._usage(name, usage, now)
+
+    def _say(self, text: str, now: float, target: str = "") -> None:
+        self.logs.say(target, MESOS, Origin.MESOS, text, now)
+
+    def _target(self, name: str, now: float, **changes: object) -> None:
+        old = self.targets.get(name) or Target(name)
+        if changes.get("link", old.link) is not old.link:
+            changes["since"] = now
+        self.targets[name] = replace(old, **changes)  # type: ignore[arg-type]
+
+    def _progressed(self, subject: str, text: str, failed: bool, now: float) -> None:
+        if subject == MASTER:
+            if not self.master.connected:
+                self.master = replace(self.master, message=text, failed=failed)
+            self._say(text, now)
+            return
+        known = self.targets.get(subject)
+        link = Link.FAILED if failed else Link.STARTING
+        if known is not None and known.link is Link.UP and not failed:
+            link = Link.UP
+        self._target(subject, now, link=link, message=text)
+        self.logs.say(subject, subject, Origin.LINK, text, now)
+
+    def _offer(self, offer: Offer, now: float) -> None:
+        self.offers[offer.id] = offer
+        known = self.targets.get(offer.target)
+        if known is not None and known.agent_id != offer.agent_id:
+            self._target(offer.target, now, agent_id=offer.agent_id)
+        verb = "offered" if _is_open(offer) else offer.state.value
+        note = f": {offer.note}" if offer.note else ""
+        self._say(f"offer {short_id(offer.id)} of {offer.target} {verb}{note}", now, offer.target)
+
+    def _task(self, task: Task, now: float) -> None:
+        self.tasks[task.id] = task
+        status = task.status
+        words = ": ".join(part for part in (status.reason.removeprefix("REASON_"), status.message) if part)
+        text = f"{task.id} {status.state.short}" + (f" ({words})" if words else "")
+        self._say(text, now, task.spec.target)
+
+    def _agent_lost(self, agent_id: str, now: float) -> None:
+        self._say(f"agent {short_id(agent_id)} lost", now)
+        for target in list(self.targets.values()):
+            if target.agent_id == agent_id:
+                self._target(target.name, now, agent_id="")
+
+    def _from_target(self, name: str, event: TargetEvent, now: float) -> None:
+        self.logs.take(name, event, now)
+        match event:
+            case Connection(up, message):
+                self._target(name, now, link=Link.UP if up else Link.DOWN, message=message)
+            case Progress(key, stage, done, total):
+                self._executor(key, name, progress=event)
+                if done == 0:
+                    self.logs.say(name, task_of(key), Origin.LINK, f"{stage.value} …", now)
+                elif done == total and total > 1:
+                    self.logs.say(name, task_of(key), Origin.LINK, f"{stage.value}: {total:,} bytes", now)
+            case Started(key):
+                self._executor(key, name, progress=None, running=True)
+            case Ended(key):
+                self._executor(key, name, progress=None, running=False, ended=event, usage=event.usage)
+                if event.message:
+                    self.logs.say(name, task_of(key), Origin.DEVICE, event.message, now)
+
+    def _executor(self, key: str, target: str, **changes: object) -> None:
+        task_id = task_of(key)
+        old = self.executors.get(task_id)
+        if old is None or old.key != key or (old.ended is not None and "ended" not in changes):
+            old = Executor(key, target)
+        self.executors[task_id] = replace(old, **changes)  # type: ignore[arg-type]
+
+    def _usage(self, name: str, usage: Mapping[str, Usage], now: float) -> None:
+        total = 0.0
+        for key, used in usage.items():
+            old = self.executors.get(task_of(key))
+            if old is not None and old.ended is not None:
+                continue  # read before it ended, told after
+            share = 0.0
+            if old is not None and old.usage is not None and now > old.read_at:
+                share = max(0.0, (used.cpu_seconds - old.usage.cpu_seconds) / (now - old.read_at))
+            total += share
+            samples = (*(old.cpu if old else ()), share)[-SAMPLES_KEPT:]
+            self._executor(key, name, progress=None, running=True, usage=used, read_at=now, cpu=samples)
+        known = self.targets.get(name)
+        if known is not None:
+            self._target(name, now, cpu=(*known.cpu, total)[-SAMPLES_KEPT:])
+
+
+def _drop_oldest(items: dict[str, _T], keep: int, old: Callable[[_T], bool]) -> None:
+    """Drop the first that are `old`, so that at most `keep` of those stay."""
+    if len(items) <= keep:
+        return
+    candidates = [key for key, item in items.items() if old(item)]
+    for key in candidates[: max(0, len(candidates) - keep)]:
+        del items[key]
+
+
+def short_id(identifier: str) -> str:
+    """The part of a Mesos id that tells it from its neighbours: `...-O12` is O12, `...-S3` is S3."""
+    tail = identifier.rpartition("-")[2]
+    return tail or identifier

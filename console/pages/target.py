@@ -1,0 +1,113 @@
+"""The detail of a target: its memory to the byte, its executors, what it offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from console.figures import age_text, counted, segments, share_text, size_text, sparkline
+from console.mesos import TaskState, format_ranges
+from console.model import Executor, Link, State, Target, short_id
+from console.pages.parts import facts, heading, text, title
+from console.rows import LINK_MARKS, progress_text, task_mem
+from console.spans import EMPTY, Line, Span, Tone, dim, strong
+from hal.target import Items, Ranges, Resource, Scalar
+
+_COLOURS = (Tone.ACCENT, Tone.INFO, Tone.WARN, Tone.GOOD)
+"""Of the executors in a memory map, in turn."""
+
+
+def target_page(state: State, name: str, now: float, cells: int) -> Sequence[Line]:
+    """Everything known about one target."""
+    target = state.targets.get(name)
+    if target is None:
+        return [(dim("It is gone."),)]
+    mark, tone = LINK_MARKS[target.link]
+    since = f" {age_text(now - target.since)}" if target.since else ""
+    lines: list[Line] = [
+        title([strong(name)], [Span(f"{mark} {target.link.value}", tone), dim(since)], cells)
+    ]
+    if target.message and target.link is not Link.UP:
+        lines += [EMPTY, *text(target.message, cells, tone if target.link is Link.FAILED else Tone.TEXT)]
+    description = target.description
+    if description is None:
+        return lines
+    lines += _memory(state, target, cells)
+    lines += _cpu(target, cells)
+    lines += heading("resources", "as its agent offers them")
+    lines += facts([(resource.name, _resource(resource)) for resource in description.resources], cells)
+    lines += heading("attributes")
+    lines += facts(sorted(description.attributes.items()), cells)
+    lines += heading("agent")
+    offer = state.offer_of(name)
+    agent = [
+        ("id", target.agent_id or "not offered by the master yet"),
+        ("open offer", f"{short_id(offer.id)}, {age_text(offer.age(now))} old" if offer else "none"),
+    ]
+    return lines + facts(agent, cells)
+
+
+def _memory(state: State, target: Target, cells: int) -> list[Line]:
+    total = target.mem_bytes
+    holders: list[tuple[str, int, Executor | None]] = []
+    for task in state.tasks_on(target.name):
+        if task.state is not TaskState.WAITING:
+            holders.append((task.id, task_mem(task), state.executors.get(task.id)))
+    ours = {name for name, _, _ in holders}
+    holders += [
+        (one.task_id, one.held_bytes, one)
+        for one in state.executors_on(target.name)
+        if one.task_id not in ours
+    ]
+    taken = sum(size for _, size, _ in holders)
+    lines = heading(
+        "memory", f"{size_text(taken)} of {size_text(total)} bytes taken, {size_text(total - taken)} free"
+    )
+    tones = [_COLOURS[place % len(_COLOURS)] for place in range(len(holders))]
+    sized = [(size, tone) for (_, size, _), tone in zip(holders, tones, strict=True)]
+    lines.append((Span("  "), *segments(sized, total, cells - 4)))
+    for (name, size, one), tone in zip(holders, tones, strict=True):
+        share = share_text(one.cpu[-1]) if one and one.cpu else ""
+        right = [Span(size_text(size)), dim(" B"), dim(f"  {share:>4}")]
+        lines.append(title([Span("  ■ ", tone), Span(name)], right, cells - 1))
+        lines += _parts(one)
+    if not holders:
+        lines.append((dim("  Nothing runs here. n launches something."),))
+    return lines
+
+
+def _parts(one: Executor | None) -> list[Line]:
+    if one is None:
+        return []
+    if one.progress is not None:
+        return [(dim(f"    {progress_text(one)}"),)]
+    used = one.usage
+    if used is None:
+        return []
+    parts = [f"code {used.code_bytes:,}", _peak("stack", used.stack_peak, used.stack_bytes)]
+    parts.append(_peak("memory", used.memory_peak, used.memory_bytes))
+    return [(dim("    " + " · ".join(parts)),)]
+
+
+def _peak(name: str, peak: int, size: int) -> str:
+    return f"{name} {peak:,}/{size:,}"
+
+
+def _cpu(target: Target, cells: int) -> list[Line]:
+    if not target.cpu:
+        return []
+    now = target.cpu[-1]
+    top = max(1.0, *target.cpu)
+    lines = heading("cpu", f"{share_text(now)} of a core, {counted(len(target.cpu), 'reading')}")
+    return [*lines, (Span("  "), *sparkline(target.cpu, min(60, cells - 4), top))]
+
+
+def _resource(resource: Resource) -> str:
+    match resource:
+        case Scalar("mem", value):
+            return f"{value:g} MB"
+        case Scalar(_, value):
+            return f"{value:g}"
+        case Ranges(_, ranges):
+            return format_ranges(ranges)
+        case Items(_, items):
+            return ", ".join(sorted(items))

@@ -1,0 +1,126 @@
+"""The detail of a task: its result, every state with reason and message, what it uses, its last words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from console.figures import age_text, bar, clock_text, duration_text, share_text, size_text, sparkline
+from console.mesos import Task, TaskState, format_ranges
+from console.model import Executor, State, short_id
+from console.pages.parts import data, facts, heading, text, title
+from console.rows import progress_text, task_mark, task_mem
+from console.spans import EMPTY, Line, Span, Tone, dim, strong
+
+_LAST_LINES = 12
+
+
+def task_page(state: State, task_id: str, now: float, cells: int) -> Sequence[Line]:
+    """Everything known about one task."""
+    task = state.tasks.get(task_id)
+    if task is None:
+        return [(dim("It is gone."),)]
+    one = state.executors.get(task_id)
+    mark, tone = task_mark(task.state)
+    age = dim(f" {age_text(now - task.started)}")
+    lines: list[Line] = [
+        title([strong(task.id)], [Span(f"{mark} {task.state.short.lower()}", tone), age], cells)
+    ]
+    lines += _outcome(task, cells)
+    if one is not None and one.progress is not None:
+        lines += [EMPTY, (Span(f"  {progress_text(one)}", Tone.WARN),)]
+    lines += _asked(task, now, cells)
+    lines += heading("states")
+    lines += _states(task, cells)
+    if one is not None:
+        lines += _used(one, cells)
+    lines += _log(state, task, cells)
+    return lines
+
+
+def _outcome(task: Task, cells: int) -> list[Line]:
+    if not task.state.terminal:
+        return []
+    status = task.status
+    lines: list[Line] = []
+    if task.state is not TaskState.FINISHED and status.message:
+        lines += [EMPTY, *text(status.message, cells, task_mark(task.state)[1])]
+    if status.data:
+        lines += heading("result", f"{len(status.data):,} bytes")
+        lines += data(status.data, cells)
+    return lines
+
+
+def _asked(task: Task, now: float, cells: int) -> list[Line]:
+    spec = task.spec
+    held = spec.resources
+    memory = task_mem(task)
+    labels = [
+        f"{name.removeprefix('mma.')} {int(value):,}"
+        for name, value in spec.labels.items()
+        if value.isdecimal()
+    ]
+    pairs: list[tuple[str, str | Line]] = [
+        ("target", spec.target),
+        ("module", f"{spec.name}, {len(spec.module):,} bytes of WebAssembly"),
+        ("arguments", " ".join(spec.arguments)),
+        ("cpus", f"{held.scalars.get('cpus', 0.0):g}"),
+        ("memory", f"{size_text(memory)} bytes" if memory else ""),
+        ("of it", " · ".join(labels)),
+        *((name, format_ranges(ranges)) for name, ranges in held.ranges.items()),
+        *((name, ", ".join(sorted(items))) for name, items in held.sets.items()),
+        ("agent", short_id(task.agent_id)),
+    ]
+    ran = task.running_seconds(now)
+    if ran:
+        pairs.append(("ran", duration_text(ran)))
+    return [EMPTY, *facts(pairs, cells)]
+
+
+def _states(task: Task, cells: int) -> list[Line]:
+    lines: list[Line] = []
+    for place, status in enumerate(task.history):
+        mark, tone = task_mark(status.state)
+        took = f"+{duration_text(max(0.0, status.time - task.history[place - 1].time))}" if place else ""
+        reason = status.reason.removeprefix("REASON_").lower().replace("_", " ")
+        first: Line = (
+            dim(f"  {clock_text(status.time, millis=True)}  "),
+            Span(f"{mark} {status.state.short.lower():<12}", tone),
+            dim(f"{took:>9}"),
+        )
+        lines.append((*first, dim(f"  {reason}")) if reason else first)
+        if status.message and not (place == len(task.history) - 1 and status.state.terminal):
+            lines += text(status.message, cells, Tone.DIM, indent=18)
+    return lines
+
+
+def _used(one: Executor, cells: int) -> list[Line]:
+    used = one.usage
+    if used is None:
+        return []
+    note = f"{used.cpu_seconds:.3f} s of CPU, {used.switches:,} switches"
+    lines = heading("use", note)
+    if one.cpu and one.ended is None:
+        lines.append((dim("  cpu      "), *sparkline(one.cpu, 20), Span(f"  {share_text(one.cpu[-1])}")))
+    lines.append((dim("  code     "), Span(f"{used.code_bytes:,} bytes")))
+    lines.append(_peak("stack", used.stack_peak, used.stack_bytes, cells))
+    lines.append(_peak("memory", used.memory_peak, used.memory_bytes, cells))
+    return lines
+
+
+def _peak(name: str, peak: int, size: int, cells: int) -> Line:
+    return (
+        dim(f"  {name:<9}"),
+        *bar(peak / size if size else 0.0, 20 if cells >= 50 else 10),
+        Span(f"  {peak:,}"),
+        dim(f" of {size:,} bytes at most"),
+    )
+
+
+def _log(state: State, task: Task, cells: int) -> list[Line]:
+    ring = state.logs.ring(task.id)
+    if not len(ring):
+        return []
+    lines = heading("log", "the last lines; o shows all")
+    for entry in ring.since(ring.total - _LAST_LINES):
+        lines.append((dim(f"  {clock_text(entry.time)}  "), Span(entry.text)))
+    return lines

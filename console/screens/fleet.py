@@ -1,0 +1,111 @@
+"""Fleet: every target with its link, its memory to the byte and what runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from console.actions import Scope, bindings
+from console.figures import bar, load_tone, share_text, size_text
+from console.messages import LogsAsked
+from console.model import Link
+from console.pages.parts import nothing
+from console.pages.target import target_page
+from console.rows import LINK_MARKS, FleetRow, fleet_rows
+from console.screens.view import ListView
+from console.spans import EMPTY, Line, Span, Tone, dim, line
+from console.widgets.table import Column, Table
+
+
+def _state(row: FleetRow, cells: int) -> Line:
+    mark, tone = LINK_MARKS[row.target.link]
+    return (Span(f"{mark} {row.target.link.value}", tone),)
+
+
+def _cpu(row: FleetRow, cells: int) -> Line:
+    if row.target.link is not Link.UP or not row.target.cpu:
+        return (dim("–"),)  # noqa: RUF001 (a dash is meant)
+    return (Span(share_text(row.load), load_tone(row.load) if row.load >= 0.8 else Tone.TEXT),)
+
+
+def _memory(row: FleetRow, cells: int) -> Line:
+    if not row.target.mem_bytes:
+        tone = Tone.BAD if row.target.link is Link.FAILED else Tone.DIM
+        return (Span(row.target.message, tone),)
+    return bar(row.share, cells)
+
+
+def _bytes(size: int, row: FleetRow, tone: Tone = Tone.TEXT) -> Line:
+    return (Span(size_text(size), tone),) if row.target.mem_bytes else EMPTY
+
+
+def _tasks(row: FleetRow, cells: int) -> Line:
+    return (Span(str(row.tasks)) if row.tasks else dim("0"),)
+
+
+COLUMNS: tuple[Column[FleetRow], ...] = (
+    Column("TARGET", lambda row, _: line(row.target.name), 15, grow=2, sort=lambda row: row.target.name),
+    Column("STATE", _state, 10, sort=lambda row: row.target.link.value),
+    Column("CPU", _cpu, 4, right=True, sort=lambda row: row.load),
+    Column("MEMORY", _memory, 10, grow=3, sort=lambda row: row.share),
+    Column("FREE", lambda row, _: _bytes(row.free, row), 9, right=True, sort=lambda row: row.free),
+    Column(
+        "OF",
+        lambda row, _: _bytes(row.target.mem_bytes, row, Tone.DIM),
+        9,
+        right=True,
+        needs=76,
+        sort=lambda row: row.target.mem_bytes,
+    ),
+    Column("TASKS", _tasks, 5, right=True, sort=lambda row: row.tasks),
+)
+
+
+def _search(row: FleetRow) -> str:
+    description = row.target.description
+    attributes = description.attributes.items() if description else ()
+    words = " ".join(f"{name}:{value}" for name, value in attributes)
+    return f"{row.target.name} {row.target.link.value} {words}"
+
+
+class FleetScreen(ListView):
+    """Targets and the detail of one."""
+
+    NAME = "fleet"
+    BINDINGS = bindings(Scope.FLEET)
+
+    def make_table(self) -> Table[FleetRow]:
+        """The targets."""
+        return Table(
+            COLUMNS,
+            key=lambda row: row.target.name,
+            search=_search,
+            empty=lambda: nothing(
+                "No targets.",
+                "Start the console with some: mma console --target stm32f4@qemu --target host",
+            ),
+            widget_id="list",
+        )
+
+    def rows(self) -> Sequence[FleetRow]:
+        """In the order they were named."""
+        return fleet_rows(self.state)
+
+    def page(self, key: str | None, width: int) -> Sequence[Line]:
+        """Memory, executors, resources, attributes."""
+        return target_page(self.state, key, self.now, width) if key else ()
+
+    def note(self) -> Line:
+        """Memory of the whole fleet."""
+        rows: Sequence[FleetRow] = fleet_rows(self.state)
+        boards = [row for row in rows if row.target.mem_bytes]
+        if not boards:
+            return EMPTY
+        return line(dim(f"{size_text(sum(row.free for row in boards))} bytes free"))
+
+    def launch_target(self) -> str:
+        """The selected one."""
+        return self.table.selected_key or ""
+
+    def action_target_logs(self) -> None:
+        if self.table.selected_key:
+            self.post_message(LogsAsked(self.table.selected_key))

@@ -1,0 +1,166 @@
+"""Logs: what executors and devices say, with Mesos's messages between, of all or of one source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.widget import Widget
+
+from console.actions import Scope, bindings
+from console.filters import Filter
+from console.logbook import ALL
+from console.model import MESOS
+from console.pages.parts import nothing
+from console.rows import LINK_MARKS, task_mark
+from console.screens.view import View
+from console.spans import Line, Span, Tone, dim, line
+from console.widgets.log_view import LogView
+from console.widgets.table import Column, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One choice of what to read. `lines` is how many it said so far."""
+
+    key: str
+    label: str
+    mark: str
+    tone: Tone
+    lines: int
+
+
+class LogsScreen(View):
+    """Sources at the left, lines at the right."""
+
+    NAME = "logs"
+    BINDINGS = bindings(Scope.LOGS)
+
+    DEFAULT_CSS = """
+    LogsScreen #sources { width: 30; border-right: solid $rule; }
+    LogsScreen #sources:focus { border-right: solid $primary; }
+    LogsScreen.-narrow #sources { display: none; }
+    LogsScreen.-sources #sources { display: block; }
+    LogsScreen #lines { width: 1fr; height: 1fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._source = ALL
+
+    def body(self) -> ComposeResult:
+        """Sources and lines."""
+        columns: tuple[Column[Source], ...] = (
+            Column("SOURCE", lambda one, _: (Span(f"{one.mark} ", one.tone), Span(one.label)), 12, grow=1),
+            Column("LINES", lambda one, _: (dim(f"{one.lines:,}"),), 7, right=True),
+        )
+        yield Table(columns, key=lambda one: one.key, search=lambda one: one.label, widget_id="sources")
+        yield LogView(widget_id="lines")
+
+    @property
+    def lines(self) -> LogView:
+        """The lines."""
+        return self.query_one("#lines", LogView)
+
+    @property
+    def sources(self) -> Table[Source]:
+        """The choices."""
+        return self.query_one("#sources", Table)
+
+    def main(self) -> Widget:
+        """The lines."""
+        return self.lines
+
+    def read(self, source: str) -> None:
+        """Show another source."""
+        self._source = source
+        if self.is_mounted:
+            self.lines.follow(True)
+            self.sources.select(source)
+            self.redraw()
+            self.redraw_frame()
+
+    def redraw(self) -> None:
+        """Both."""
+        self.sources.show(self._sources())
+        self.lines.show(self.state.logs.ring(self._source), self._source, self._empty())
+
+    def _sources(self) -> list[Source]:
+        logs = self.state.logs
+        found = [
+            Source(ALL, "everything", "*", Tone.MARK, logs.total),
+            Source(MESOS, "Mesos", "◆", Tone.DIM, logs.ring(MESOS).total),
+        ]
+        for target in self.state.targets.values():
+            mark, tone = LINK_MARKS[target.link]
+            found.append(Source(target.name, target.name, mark, tone, logs.ring(target.name).total))
+        for task in reversed(list(self.state.tasks.values())):
+            mark, tone = task_mark(task.state)
+            total = logs.ring(task.id).total
+            if total:
+                found.append(Source(task.id, task.id, mark, tone, total))
+        return found
+
+    def _empty(self) -> Sequence[Line]:
+        if self._source == ALL:
+            return nothing(
+                "Nothing was said yet.", "Boards, executors and Mesos are heard here as they speak."
+            )
+        return nothing(f"{self._source} has said nothing yet.", "s chooses another source.")
+
+    def note(self) -> Line:
+        """Source and whether it follows."""
+        view = self.lines
+        name = "everything" if self._source == ALL else self._source
+        if view.following:
+            tail = Span("following", Tone.GOOD)
+        else:
+            tail = Span(f"paused, {view.unseen:,} new: f follows", Tone.WARN)
+        return line(dim(f"{name} · "), tail)
+
+    def apply_filter(self, where: Filter) -> None:
+        """On the lines."""
+        self.lines.where = where
+
+    def counted(self) -> tuple[int, int]:
+        """Lines."""
+        return self.lines.count
+
+    def on_log_view_followed(self) -> None:
+        """The note says so."""
+        self.redraw_frame()
+
+    def on_table_selected(self, event: Table.Selected) -> None:
+        """Reading follows the cursor among the sources."""
+        if event.key is not None and event.key != self._source:
+            self._source = event.key
+            self.lines.follow(True)
+            self.redraw()
+            self.redraw_frame()
+
+    def on_table_opened(self, event: Table.Opened) -> None:
+        """Enter: to the lines."""
+        self.leave_detail()
+
+    def leave_detail(self) -> bool:
+        """Back from the sources to the lines."""
+        if not self.sources.has_focus:
+            return False
+        self.remove_class("-sources")
+        self.lines.focus()
+        return True
+
+    def action_log_source(self) -> None:
+        self.add_class("-sources")
+        self.sources.focus()
+
+    def action_log_follow(self) -> None:
+        self.lines.follow(not self.lines.following)
+
+    def action_log_wrap(self) -> None:
+        self.lines.wrap(not self.lines.wrapping)
+
+    def action_log_mesos(self) -> None:
+        self.lines.mesos = not self.lines.mesos
+        self.redraw_frame()

@@ -1,0 +1,245 @@
+"""What the views have in common: the lines above and below, a list with its detail, the filter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widget import Widget
+
+from console.actions import Scope, bindings
+from console.filters import Filter
+from console.messages import LaunchAsked
+from console.model import State, start
+from console.spans import EMPTY, Line
+from console.widgets.filter_bar import FilterBar
+from console.widgets.key_bar import KeyBar
+from console.widgets.page import Page
+from console.widgets.status_line import StatusLine
+from console.widgets.tab_line import VIEWS, TabLine, view_name
+from console.widgets.table import Table
+
+
+class View(Screen[None]):
+    """One of the views. The app calls draw() with every newer state and once a second."""
+
+    NAME: ClassVar[str] = ""
+    BINDINGS = bindings(Scope.VIEW)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (Textual's own type)
+
+    DEFAULT_CSS = """
+    View { background: $background; color: $foreground; }
+    View #body { height: 1fr; width: 1fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state: State = start()
+        self.now = 0.0
+
+    def compose(self) -> ComposeResult:
+        """The frame around body()."""
+        yield StatusLine()
+        yield TabLine(self.NAME)
+        with Horizontal(id="body"):
+            yield from self.body()
+        yield FilterBar()
+        yield KeyBar()
+
+    # -- what a view says of itself
+
+    def body(self) -> ComposeResult:
+        """The widgets between the lines."""
+        yield from ()
+
+    def main(self) -> Widget:
+        """The widget that keys belong to when nothing else is open."""
+        raise NotImplementedError
+
+    def redraw(self) -> None:
+        """Show self.state at self.now."""
+
+    def note(self) -> Line:
+        """What stands at the right of the tabs."""
+        return EMPTY
+
+    def apply_filter(self, where: Filter) -> None:
+        """Show only what passes."""
+
+    def counted(self) -> tuple[int, int]:
+        """How much is shown, and of how much."""
+        return 0, 0
+
+    # -- drawing
+
+    def draw(self, state: State, now: float) -> None:
+        """Show a state."""
+        self.state, self.now = state, now
+        if not self.is_mounted:
+            return
+        self.query_one(StatusLine).show(state, now)
+        self.redraw()
+        self.redraw_frame()
+
+    def redraw_frame(self) -> None:
+        """The lines around, after something in between changed."""
+        self.query_one(TabLine).show(self.state, self.note())
+        bar = self.query_one(FilterBar)
+        if bar.has_class("-on"):
+            bar.count(*self.counted())
+
+    def on_mount(self) -> None:
+        self.main().focus()
+        self.draw(self.state, self.now)
+
+    # -- the filter
+
+    def action_view_filter(self) -> None:
+        self.query_one(FilterBar).begin()
+        self.redraw_frame()
+
+    def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
+        self.apply_filter(event.where)
+        self.redraw_frame()
+
+    def on_filter_bar_left(self) -> None:
+        self.main().focus()
+
+    # -- going elsewhere
+
+    def action_view_back(self) -> None:
+        """One step back: from typing, from the detail, from the filter."""
+        bar = self.query_one(FilterBar)
+        if self.leave_detail():
+            return
+        if bar.has_class("-on"):
+            bar.clear()
+            self.apply_filter(Filter())
+            self.redraw_frame()
+        self.main().focus()
+
+    def leave_detail(self) -> bool:
+        """Close what is open over the list; False when nothing was."""
+        return False
+
+    def action_view_fleet(self) -> None:
+        self.app.switch_mode("fleet")
+
+    def action_view_offers(self) -> None:
+        self.app.switch_mode("offers")
+
+    def action_view_tasks(self) -> None:
+        self.app.switch_mode("tasks")
+
+    def action_view_logs(self) -> None:
+        self.app.switch_mode("logs")
+
+    def action_view_next(self) -> None:
+        self._step(1)
+
+    def action_view_previous(self) -> None:
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        names = [view_name(action) for action in VIEWS]
+        self.app.switch_mode(names[(names.index(self.NAME) + by) % len(names)])
+
+    def action_task_launch(self) -> None:
+        self.post_message(LaunchAsked(self.launch_target()))
+
+    def launch_target(self) -> str:
+        """The target that a launch from here would be for; empty for any."""
+        return ""
+
+
+class ListView(View):
+    """A view of one table and the detail of its selected row.
+
+    Wide: side by side. Narrow: the detail below the list; enter gives it the whole height, esc takes it back.
+    """
+
+    DEFAULT_CSS = """
+    ListView #list { width: 1fr; height: 1fr; }
+    ListView #detail { width: 1fr; height: 1fr; }
+    ListView.-wide #body { layout: horizontal; }
+    ListView.-wide #list { width: 11fr; }
+    ListView.-wide #detail { width: 9fr; border-left: solid $rule; }
+    ListView.-wide #detail:focus { border-left: solid $primary; }
+    ListView.-narrow #body { layout: vertical; }
+    ListView.-narrow #detail { border-top: solid $rule; }
+    ListView.-narrow #detail:focus { border-top: solid $primary; }
+    ListView.-zoomed #list { display: none; }
+    """
+
+    def body(self) -> ComposeResult:
+        """List and detail."""
+        yield self.make_table()
+        yield Page(widget_id="detail")
+
+    def make_table(self) -> Table[Any]:
+        """The list, with the id `list`."""
+        raise NotImplementedError
+
+    def rows(self) -> Sequence[Any]:
+        """What is listed."""
+        raise NotImplementedError
+
+    def page(self, key: str | None, width: int) -> Sequence[Line]:
+        """The detail of a row, or what to say when there is none."""
+        raise NotImplementedError
+
+    @property
+    def table(self) -> Table[Any]:
+        """The list."""
+        return self.query_one("#list", Table)
+
+    @property
+    def detail(self) -> Page:
+        """The detail."""
+        return self.query_one("#detail", Page)
+
+    def main(self) -> Widget:
+        """The list."""
+        return self.table
+
+    def redraw(self) -> None:
+        """Both."""
+        self.table.show(self.rows())
+        self.redraw_detail()
+
+    def redraw_detail(self) -> None:
+        """The detail of the row under the cursor."""
+        key = self.table.selected_key
+        self.detail.show(lambda width: self.page(key, width))
+
+    def apply_filter(self, where: Filter) -> None:
+        """On the list."""
+        self.table.where = where
+
+    def counted(self) -> tuple[int, int]:
+        """Rows."""
+        return self.table.count
+
+    def on_table_selected(self, event: Table.Selected) -> None:
+        """The cursor moved."""
+        self.redraw_detail()
+        self.detail.scroll_home(animate=False)
+        self.redraw_frame()
+        self.refresh_bindings()
+
+    def on_table_opened(self, event: Table.Opened) -> None:
+        """Enter: to the detail."""
+        if self.has_class("-narrow"):
+            self.add_class("-zoomed")
+        self.detail.focus()
+
+    def leave_detail(self) -> bool:
+        """Back to the list."""
+        if not self.has_class("-zoomed") and not self.detail.has_focus:
+            return False
+        self.remove_class("-zoomed")
+        self.table.focus()
+        return True

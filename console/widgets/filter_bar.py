@@ -1,0 +1,74 @@
+"""The line where a filter is typed; it stays in sight while a filter is on."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Label
+
+from console.filters import Filter
+
+
+class FilterBar(Horizontal):
+    """`/`, an input, and how much passes. Filters while one types."""
+
+    DEFAULT_CSS = """
+    FilterBar {
+        height: 1;
+        display: none;
+        background: $panel;
+        &.-on { display: block; }
+        Label { width: auto; padding: 0 1; color: $primary; text-style: bold; }
+        Input, Input:focus { width: 1fr; height: 1; border: none; padding: 0; background: $panel; }
+        #filter-count { color: $dim; text-style: none; }
+    }
+    """
+
+    class Changed(Message):
+        """Another filter is wanted."""
+
+        def __init__(self, where: Filter) -> None:
+            super().__init__()
+            self.where = where
+
+    class Left(Message):
+        """Typing is over: the keys belong to the list again."""
+
+    def compose(self) -> ComposeResult:
+        yield Label("/")
+        yield Input(
+            placeholder="words that a line must have; !word must not", id="filter-input", compact=True
+        )
+        yield Label("", id="filter-count")
+
+    @property
+    def where(self) -> Filter:
+        """What is typed now."""
+        return Filter.parse(self.query_one(Input).value)
+
+    def begin(self) -> None:
+        """Show the line and type into it."""
+        self.add_class("-on")
+        self.query_one(Input).focus()
+
+    def clear(self) -> None:
+        """No filter, no line."""
+        field = self.query_one(Input)
+        if field.value:
+            field.value = ""
+        self.remove_class("-on")
+
+    def count(self, shown: int, total: int) -> None:
+        """How many pass."""
+        self.query_one("#filter-count", Label).update(f"{shown:,} of {total:,}")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Changed(Filter.parse(event.value)))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not self.where:
+            self.clear()
+        self.post_message(self.Left())

@@ -1,0 +1,54 @@
+"""The bottom line: keys of the actions that can be taken here and now. A click takes one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.screen import Screen
+
+from console.actions import ACTIONS, key_name
+from console.spans import Span, Tone, width
+from console.widgets.lines import OneLine
+
+_ALWAYS = ("app.help", "app.leave")
+"""Kept when the line is too narrow for all."""
+
+
+class KeyBar(OneLine):
+    """Follows the bindings of its screen."""
+
+    DEFAULT_CSS = """
+    KeyBar { background: $bar; }
+    """
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+
+    def _changed(self, _screen: Screen[object]) -> None:
+        self.refresh()
+
+    def spans(self, cells: int) -> Iterable[Span]:
+        """As many as there is room for, in the registry's order."""
+        found: dict[str, tuple[Span, ...]] = {}
+        active = self.screen.active_bindings
+        for key, (_, binding, enabled, _) in active.items():
+            if not binding.show or binding.id is None or binding.id in found:
+                continue
+            tones = (Tone.MARK, Tone.TEXT) if enabled else (Tone.DIM, Tone.DIM)
+            click = f"app.simulate_key('{key}')" if enabled else ""
+            found[binding.id] = (
+                Span(key_name(key), tones[0], click),
+                Span(f" {binding.description}", tones[1], click),
+                Span("   "),
+            )
+        room = cells - 1 - sum(width(found[name]) for name in _ALWAYS if name in found)
+        yield Span(" ")
+        for action in ACTIONS:
+            spans = found.get(action.id)
+            if spans is None:
+                continue
+            if action.id not in _ALWAYS:
+                if width(spans) > room:
+                    continue
+                room -= width(spans)
+            yield from spans

@@ -1,0 +1,139 @@
+"""What all our drawing widgets share: spans become strips by the tones of the theme, a line at a time.
+
+Only lines that are on the screen are ever made, so a list of ten thousand costs what a screenful costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from console.actions import Scope, bindings
+from console.spans import Span, Tone, fit
+
+_TONE_CSS = "\n".join(
+    f"""
+    & > .tone--{tone} {{ {css} }}"""
+    for tone, css in {
+        "text": "color: $foreground;",
+        "strong": "color: $strong; text-style: bold;",
+        "dim": "color: $dim;",
+        "accent": "color: $primary;",
+        "good": "color: $success;",
+        "warn": "color: $warning;",
+        "bad": "color: $error;",
+        "info": "color: $secondary;",
+        "track": "color: $track;",
+        "head": "color: $dim; text-style: bold;",
+        "mark": "color: $primary; text-style: bold;",
+    }.items()
+)
+
+TONE_CLASSES = {f"tone--{tone.value}" for tone in Tone}
+
+
+class Toned(Widget):
+    """A widget that draws spans."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES | {"line--cursor", "line--cursor-idle"}
+
+    DEFAULT_CSS = f"""
+    Toned {{ {_TONE_CSS}
+        & > .line--cursor {{ background: $cursor; }}
+        & > .line--cursor-idle {{ background: $cursor-idle; }}
+    }}
+    """
+
+    def strip(self, spans: Iterable[Span], cells: int, under: Style | None = None) -> Strip:
+        """Spans as exactly `cells` cells over the widget's colours, or over `under`."""
+        base = self.rich_style if under is None else self.rich_style + under
+        segments = []
+        for text, tone, click in fit(tuple(spans), cells):
+            if text:
+                style = base + self.tone_style(tone)
+                if click:
+                    style += Style.from_meta({"@click": click})
+                segments.append(Segment(text, style))
+        return Strip(segments, cells)
+
+    def tone_style(self, tone: Tone) -> Style:
+        """The theme's style of a tone, without a background."""
+        return self.get_component_rich_style(f"tone--{tone.value}", partial=True)
+
+    def cursor_style(self) -> Style:
+        """Background of the selected line, by focus."""
+        name = "line--cursor" if self.has_focus else "line--cursor-idle"
+        return Style(bgcolor=self.get_component_rich_style(name).bgcolor)
+
+
+class OneLine(Toned):
+    """One line of spans, such as a status bar."""
+
+    DEFAULT_CSS = """
+    OneLine { height: 1; width: 1fr; }
+    """
+
+    def spans(self, cells: int) -> Iterable[Span]:
+        """What it says now in so many cells."""
+        return ()
+
+    def render_line(self, y: int) -> Strip:
+        """The line, whatever `y`."""
+        cells = self.size.width
+        return self.strip(self.spans(cells), cells) if y == 0 else Strip.blank(cells, self.rich_style)
+
+
+class LinesView(ScrollView, Toned, can_focus=True):
+    """Lines that scroll; subclasses say what each one is."""
+
+    BINDINGS = bindings(Scope.LIST)
+
+    DEFAULT_CSS = """
+    LinesView {
+        background: $background;
+        color: $foreground;
+        scrollbar-size-vertical: 1;
+        scrollbar-size-horizontal: 0;
+        overflow-x: hidden;
+        overflow-y: auto;
+    }
+    """
+
+    def line(self, number: int) -> Iterable[Span]:
+        """The spans of one line; empty past the end."""
+        return ()
+
+    def render_line(self, y: int) -> Strip:
+        """Line `y` of the window."""
+        return self.strip(self.line(y + self.scroll_offset.y), self.size.width)
+
+    @property
+    def page(self) -> int:
+        """Lines that a page key moves by."""
+        return max(1, self.size.height - 1)
+
+    # Moving is by whole lines and at once: an animation would lag behind a held key.
+
+    def action_list_down(self) -> None:
+        self.scroll_relative(y=1, animate=False)
+
+    def action_list_up(self) -> None:
+        self.scroll_relative(y=-1, animate=False)
+
+    def action_list_page_down(self) -> None:
+        self.scroll_relative(y=self.page, animate=False)
+
+    def action_list_page_up(self) -> None:
+        self.scroll_relative(y=-self.page, animate=False)
+
+    def action_list_top(self) -> None:
+        self.scroll_home(animate=False)
+
+    def action_list_bottom(self) -> None:
+        self.scroll_end(animate=False)

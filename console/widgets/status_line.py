@@ -1,0 +1,88 @@
+"""The top line: which master, as which framework, how many agents and links, what runs, what time it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from console.figures import clock_text, counted
+from console.model import Link, State, short_id
+from console.spans import Line, Span, Tone, line, width
+from console.widgets.lines import OneLine
+
+_LINKS = {
+    Link.UP: ("●", Tone.GOOD),
+    Link.STARTING: ("◐", Tone.WARN),
+    Link.WAITING: ("○", Tone.DIM),
+    Link.DOWN: ("●", Tone.BAD),
+    Link.FAILED: ("✗", Tone.BAD),
+    Link.CLOSED: ("○", Tone.DIM),
+}
+_DOTS = 8
+"""So many links are drawn one by one; more are counted."""
+
+
+class StatusLine(OneLine):
+    """Draws the state of the session."""
+
+    DEFAULT_CSS = """
+    StatusLine { background: $bar; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state: State | None = None
+        self._now = 0.0
+
+    def show(self, state: State, now: float) -> None:
+        """Newer facts."""
+        self._state, self._now = state, now
+        self.refresh()
+
+    def spans(self, cells: int) -> Iterable[Span]:
+        """As many facts as there is room for, the most important ones first; the clock at the right."""
+        if self._state is None:
+            return
+        clock = Span(clock_text(self._now) + " ", Tone.DIM)
+        left = list(line(Span(" mma ", Tone.MARK), " "))
+        room = cells - width((clock,)) - width(left)
+        for fact in _facts(self._state):
+            gap = Span("   ") if len(left) > 2 else Span("")
+            if width(fact) + width((gap,)) > room:
+                continue
+            left += [gap, *fact]
+            room -= width(fact) + width((gap,))
+        yield from left
+        yield Span(" " * room)
+        yield clock
+
+
+def _facts(state: State) -> Iterable[Line]:
+    master = state.master
+    if master.connected:
+        yield line(Span("● ", Tone.GOOD), master.url.removeprefix("http://"))
+    else:
+        tone = Tone.BAD if master.failed or master.url else Tone.WARN
+        yield line(Span("✗ " if tone is Tone.BAD else "◐ ", tone), Span(_short(master.message), tone))
+    links = [target.link for target in state.targets.values()]
+    if links:
+        up = sum(link is Link.UP for link in links)
+        dots = [Span(*_LINKS[link]) for link in links] if len(links) <= _DOTS else []
+        tone = Tone.TEXT if up == len(links) else Tone.WARN
+        yield line(Span("link ", Tone.DIM), *dots, Span(f"{' ' if dots else ''}{up}/{len(links)}", tone))
+    agents = sum(bool(target.agent_id) for target in state.targets.values())
+    yield line(counted(agents, "agent"))
+    running = len(state.living_tasks)
+    yield line(counted(running, "task"))
+    if master.framework_id:
+        yield line(Span("framework ", Tone.DIM), _framework(master.framework_id))
+
+
+def _framework(identifier: str) -> str:
+    """Mesos's ids are a UUID and a number: its first and its last part name it well enough."""
+    head, _, tail = identifier.rpartition("-")
+    return f"{head[:8]}…{tail}" if len(head) > 12 else short_id(identifier)
+
+
+def _short(text: str) -> str:
+    first = text.partition(". ")[0].rstrip(".")
+    return first if len(first) <= 60 else first[:59] + "…"
