@@ -55,13 +55,13 @@ class NoOffer(ConsoleError):
 
 def exit_code(error: BaseException) -> Exit | None:
     """The exit code of an error that has a sentence for the user; None for a bug."""
-    from agent.errors import AgentError
+    from agent.errors import AgentError, ConfigError
     from emulation.errors import EmulationError, EnvironmentMissing
     from hal.errors import BoardError, HalError
 
     if isinstance(error, ConsoleError):
         return error.exit_code
-    if isinstance(error, BoardError):
+    if isinstance(error, BoardError | ConfigError):
         return Exit.USAGE
     if isinstance(error, EnvironmentMissing):
         return Exit.ENVIRONMENT

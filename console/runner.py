@@ -16,7 +16,7 @@ from console.fleet import TargetName
 from console.loglines import LogLines
 from console.mesos import OfferState, Status, Task, TaskSpec, TaskState
 from console.output import Reporter
-from console.session import Session, SessionEvent, open_session
+from console.session import Plan, Session, SessionEvent, open_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ async def run_order(order: Order, reporter: Reporter) -> Verdict:
     begin = time.monotonic()
     module = await prepare(order.module, check=order.check)
     tell = session_reporter(reporter)
-    async with open_session([order.target], master=order.master, name="mma run", on_event=tell) as session:
+    plan = Plan(framework="mma run")
+    async with open_session([order.target], master=order.master, plan=plan, on_event=tell) as session:
         spec = task_spec(order.module, module, order.target.text, order.arguments, order.ask)
         task = await follow(session, spec, reporter, order.timeout)
     return Verdict(task, time.monotonic() - begin, judge(task, order.expect, order.timeout))

@@ -11,8 +11,10 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from console.agents import active_targets
 from console.broadcast import Broadcast
 from console.events import FromTarget, Progressed, TargetDown, TargetUp
 from console.fleet import Member, TargetName
@@ -20,6 +22,7 @@ from console.framework import Framework
 from console.run_async import first_error
 
 if TYPE_CHECKING:
+    from agent.config import AgentConfig
     from agent.gateway import Gateway
     from emulation.master import Master
 
@@ -32,6 +35,21 @@ MASTER = "master"
 SessionEvent = Progressed | TargetUp | TargetDown | FromTarget
 
 OnEvent = Callable[[SessionEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a session is to be set up."""
+
+    port: int = 0
+    """Of its own master; 0 takes a free one."""
+    framework: str = "mma"
+    """The framework's name; empty for none."""
+    hold: float = 60.0
+    """Seconds that an unused offer is kept before it is declined."""
+    unregister: bool = True
+    """Agents take leave of the master at the end, so that it does not wait for them to come back."""
+    agents: AgentConfig | None = None
 
 
 class Session:
@@ -114,6 +132,18 @@ class Session:
         async for event in member.target.events():
             self._post(FromTarget(member.name.text, event))
 
+    async def _watch_agents(self, gateway: Gateway) -> None:
+        from agent import events
+
+        async for event in gateway.events():
+            if isinstance(event, events.Registered):
+                verb = "registered again" if event.again else "registered"
+                self.tell(event.target, f"{verb} at {event.master} as agent {event.agent_id}")
+            elif isinstance(event, events.Disconnected):
+                self.tell(event.target, f"the agent lost its master: {event.reason}")
+            elif isinstance(event, events.Stopped):
+                self.tell(event.target, f"the agent ended: {event.reason}")
+
     def _post(self, event: SessionEvent) -> None:
         if self._on_event is not None:
             self._on_event(event)
@@ -121,20 +151,23 @@ class Session:
 
     # -- opening and closing, for open_session
 
-    async def _open(
-        self, stack: AsyncExitStack, master: str | None, port: int, hold: float, name: str
-    ) -> None:
+    async def _open(self, stack: AsyncExitStack, master: str | None, plan: Plan) -> None:
         if master is None:
-            master = await self._start_master(stack, port)
+            master = await self._start_master(stack, plan.port)
         self.address = master
-        framework = Framework(master, hold=hold, name=name)
-        self._framework = await stack.enter_async_context(framework)
+        # Left in the opposite order: the framework's tasks are killed while agents can still say so.
+        stack.push_async_callback(self._close_members)
         from agent.gateway import Gateway
 
-        self._gateway = await stack.enter_async_context(Gateway(master))
-        stack.push_async_callback(self._close_members)
-        await framework.ready()
-        self.tell(MASTER, f"subscribed at {master} as {framework.id}")
+        self._gateway = await stack.enter_async_context(Gateway(master, config=plan.agents))
+        stack.push_async_callback(self._gateway.close, unregister=plan.unregister)
+        watch = asyncio.create_task(self._watch_agents(self._gateway), name="watch agents")
+        stack.callback(watch.cancel)
+        if plan.framework:
+            framework = Framework(master, hold=plan.hold, name=plan.framework)
+            self._framework = await stack.enter_async_context(framework)
+            await framework.ready()
+            self.tell(MASTER, f"subscribed at {master} as {framework.id}")
 
     async def _start_master(self, stack: AsyncExitStack, port: int) -> str:
         from emulation.master import Master
@@ -166,21 +199,26 @@ async def open_session(
     targets: Iterable[TargetName],
     *,
     master: str | None = None,
-    port: int = 0,
-    hold: float = 60.0,
-    name: str = "mma",
+    plan: Plan | None = None,
     strict: bool = True,
     on_event: OnEvent | None = None,
 ) -> AsyncIterator[Session]:
-    """Start what is needed: a master on `port` (0: a free one) unless one is given, and every target.
+    """Start what is needed: a master unless one is given, the gateway, and every target.
 
-    Targets come up side by side. The first that fails ends the session, unless `strict` is false: then it
-    is told as a failed Progressed and the others live on. `on_event` hears everything from the very start.
+    A target that the given master has an agent for already is left to that agent. Targets come up side by
+    side. The first that fails ends the session, unless `strict` is false: then it is told as a failed
+    Progressed and the others live on. `on_event` hears everything from the very start.
     """
     session = Session(on_event)
     async with AsyncExitStack() as stack:
-        await session._open(stack, master, port, hold, name)
-        starts = [asyncio.create_task(session.add(target), name=f"start {target.text}") for target in targets]
+        present = await active_targets(master) if master else frozenset()
+        await session._open(stack, master, plan or Plan())
+        starts = []
+        for target in targets:
+            if target.text in present:
+                session.tell(target.text, f"is an agent of {master} already")
+            else:
+                starts.append(asyncio.create_task(session.add(target), name=f"start {target.text}"))
         try:
             outcomes = await asyncio.gather(*starts, return_exceptions=not strict)
         except BaseException:
