@@ -100,10 +100,11 @@ class JsonReporter:
 
 
 class TextReporter:
-    """Lines for a person, each with the seconds since the start."""
+    """Lines for a person, each with the seconds since the start; progress goes to stderr if `err`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, err: bool = True) -> None:
         self._start = time.monotonic()
+        self._err = err
 
     def step(self, subject: str, text: str) -> None:
         self._say(subject, text)
@@ -128,8 +129,8 @@ class TextReporter:
 
     def _say(self, subject: str, text: str) -> None:
         seconds = click.style(f"{time.monotonic() - self._start:6.2f} s", dim=True)
-        click.echo(f"{seconds}  {click.style(f'{subject:<16}', bold=True)} {text}", err=True)
-        sys.stderr.flush()
+        click.echo(f"{seconds}  {click.style(f'{subject:<16}', bold=True)} {text}", err=self._err)
+        (sys.stderr if self._err else sys.stdout).flush()
 
 
 def describe_resources(offer: Offer) -> str:
