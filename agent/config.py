@@ -33,8 +33,9 @@ class AgentConfig:
     update_retry_min: float = 10.0
     """An unacknowledged status update is sent again after this; doubled by each retry."""
     update_retry_max: float = 600.0
-    kill_grace: float = 5.0
-    """How long an executor may take to end by itself when no kill policy says otherwise."""
+    kill_grace: float = 0.0
+    """How long a killed executor may take to end by itself when no kill policy says otherwise: guests are not
+    told that they are to end, so that waiting is of use only to those that are nearly done."""
 
     module_limit: int = 1 << 20
     """Bytes of a WASM module."""

@@ -84,9 +84,9 @@ class Port:
                 remedy="Choose another port (0 takes any free one) or another address of this machine.",
             ) from error
         server = web.Server(self._handle, access_log=None, keepalive_timeout=KEEP_ALIVE)
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener, shutdown_timeout=0.5, backlog=1024).start()
+        await web.SockSite(self._runner, listener, backlog=1024).start()
         self._number = listener.getsockname()[1]
 
     async def close(self) -> None:
