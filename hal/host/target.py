@@ -113,6 +113,11 @@ class HostTarget:
     def events(self) -> Stream:
         return self._events.subscribe()
 
+    async def size(self, launch: Launch) -> Parts:
+        """What a launch would take, to the byte, before it is made. BudgetError where it does not fit."""
+        module = await asyncio.to_thread(_read, launch.module)
+        return self._parts(launch, module)
+
     # -- a launch ------------------------------------------------------------------------------------
 
     async def _launch(self, launch: Launch) -> None:

@@ -6,18 +6,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from hal import aot
-from hal.abi import ResetCause, State
 from hal.boards import Board
 from hal.broadcast import Broadcast, Stream
+from hal.budget import Parts
 from hal.errors import BoardError, BudgetError, DeviceError, HalError, LinkError, ModuleError
-from hal.link import Connect, DeviceFacts, Link, Refused, Slots, SlotState, Traced
+from hal.link import Connect, DeviceFacts, Link, Refused, Traced
 from hal.mcu import launch as steps
 from hal.mcu.describe import describe
-from hal.mcu.report import cause_of
+from hal.mcu.follower import Follower
+from hal.mcu.roster import Roster
 from hal.mcu.tenant import Tenant, key_digest
 from hal.target import (
     Cause,
@@ -26,7 +27,6 @@ from hal.target import (
     Diagnostic,
     Ended,
     Launch,
-    Output,
     Progress,
     Stage,
     Started,
@@ -70,14 +70,8 @@ class McuTarget:
             on_change=lambda up, message: self._events.publish(Connection(up, message)),
             on_trace=on_trace,
         )
-        self._facts: DeviceFacts | None = None
-        self._tenants: dict[str, Tenant] = {}
+        self._roster = Roster(name, self.link, self._events)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._newest: Slots | None = None
-        self._news = asyncio.Event()
-        self._forgotten: dict[int, int] = {}  # slot: generation of the last executor deleted from it
-        self._settled = False
-        self._loading = asyncio.Lock()
         self._compiling = asyncio.Semaphore(COMPILERS)
         self._usage_read = 0.0
 
@@ -90,9 +84,7 @@ class McuTarget:
     @property
     def facts(self) -> DeviceFacts:
         """What the device said of itself when it last started."""
-        if self._facts is None:
-            raise LinkError(f"{self._name} was not opened.")
-        return self._facts
+        return self._roster.facts
 
     async def open(self) -> None:
         facts = await self.link.open()
@@ -102,10 +94,10 @@ class McuTarget:
                 f"{self._name} is not a {self._board.name}: its firmware was built for {facts.board}.",
                 remedy="Name the right board, or flash its firmware.",
             )
-        self._facts = facts
-        self._tell_crash(facts)
-        self._spawn_task(self._watch(), "watch")
-        self._spawn_task(self._follow(), "follow")
+        self._roster.started(facts)
+        follower = Follower(self._roster, self._board.isa)
+        self._spawn_task(follower.watch(), "watch")
+        self._spawn_task(follower.follow(), "follow")
 
     async def close(self) -> None:
         """Let go of the device; its executors live on."""
@@ -120,13 +112,13 @@ class McuTarget:
         return describe(self._name, self._board, self.facts)
 
     async def spawn(self, launch: Launch) -> None:
-        if launch.key in self._tenants:
+        if launch.key in self._roster.tenants:
             raise HalError(f"An executor with the key {launch.key} is there already.")
-        tenant = self._tenants[launch.key] = Tenant(launch.key, key_digest(launch.key))
+        tenant = self._roster.tenants[launch.key] = Tenant(launch.key, key_digest(launch.key))
         tenant.launch = self._spawn_task(self._launch(tenant, launch), f"launch {launch.key}")
 
     async def kill(self, key: str, grace: float = 0.0) -> None:
-        tenant = self._tenants.get(key)
+        tenant = self._roster.tenants.get(key)
         if tenant is not None:
             self._spawn_task(self._kill(tenant, grace), f"kill {key}")
 
@@ -134,13 +126,19 @@ class McuTarget:
         if self.link.up and time.monotonic() - self._usage_read > USAGE_AGE:
             self._usage_read = time.monotonic()
             with contextlib.suppress(LinkError, DeviceError):  # what was read before still stands
-                for tenant in [tenant for tenant in self._tenants.values() if tenant.started]:
+                for tenant in self._roster.running():
                     if tenant.slot is not None:
                         tenant.use(await self.link.executor(tenant.slot))
-        return {key: tenant.usage for key, tenant in self._tenants.items() if tenant.started}
+        return {tenant.key: tenant.usage for tenant in self._roster.running()}
 
     def events(self) -> Stream:
         return self._events.subscribe()
+
+    async def size(self, launch: Launch) -> Parts:
+        """What a launch would take, to the byte, before it is made. BudgetError where it does not fit."""
+        return (
+            await asyncio.to_thread(steps.compile_and_split, launch, self._board, self.facts, lambda *_: None)
+        ).parts
 
     # -- a restarted gateway -------------------------------------------------------------------------
 
@@ -153,35 +151,7 @@ class McuTarget:
         given), Ended when they end or have ended. The keys not found are not on the device any more. All
         else that is on the device is removed; so it is by the first spawn() without a recover().
         """
-        offsets = offsets or {}
-        wanted = {key_digest(key): key for key in keys}
-        found = set()
-        async for row, digest in self._strangers(await self.link.slots()):
-            key = wanted.get(digest)
-            if key is not None and row.state in (State.RUNNING, State.ENDED):
-                tenant = Tenant(key, digest, slot=row.slot, started=True, log_offset=offsets.get(key, 0))
-                self._tenants[key] = tenant
-                found.add(key)
-            else:
-                await self._delete(row.slot, row.generation)
-        self._settled = True
-        self._news.set()
-        return frozenset(found)
-
-    async def _strangers(self, slots: Slots) -> AsyncIterator[tuple[SlotState, bytes]]:
-        """Occupied slots that no tenant is known to be in, with the digest of who is."""
-        mine = {tenant.slot for tenant in self._tenants.values()}
-        for row in slots.slots:
-            if row.slot in mine or self._forgotten.get(row.slot) == row.generation:
-                continue
-            with contextlib.suppress(Refused):  # gone since
-                yield row, (await self.link.executor(row.slot)).key
-
-    async def _delete(self, slot: int, generation: int | None) -> None:
-        with contextlib.suppress(Refused):  # gone already is as good
-            await self.link.delete(slot)
-        if generation is not None:
-            self._forgotten[slot] = generation
+        return await self._roster.recover(keys, offsets or {})
 
     # -- launching -----------------------------------------------------------------------------------
 
@@ -192,19 +162,19 @@ class McuTarget:
                 compiled = await asyncio.to_thread(
                     steps.compile_and_split, launch, self._board, self.facts, tell
                 )
-            async with self._loading:
+            async with self._roster.loading:
                 await self._until_up(partial(self._load, tenant, launch, compiled))
         except asyncio.CancelledError:
             if tenant.killing:
                 if tenant.asked:
                     await self._until_up(partial(self._abandon, tenant))
-                self._end(
+                self._roster.end(
                     tenant, Ended(tenant.key, Cause.KILLED, message="The executor was killed before it ran.")
                 )
                 return
             raise
         except ModuleError as error:
-            self._end(tenant, Ended(tenant.key, Cause.MODULE_REJECTED, message=str(error)))
+            self._roster.end(tenant, Ended(tenant.key, Cause.MODULE_REJECTED, message=str(error)))
         except BudgetError as error:
             await self._give_up(tenant, Cause.NO_ROOM, error)
         except HalError as error:
@@ -215,13 +185,13 @@ class McuTarget:
         else:
             tenant.started = True
             self._events.publish(Started(tenant.key))
-            self._news.set()
+            self._roster.news.set()
         finally:
             tenant.launch = None
 
     async def _load(self, tenant: Tenant, launch: Launch, compiled: steps.Compiled) -> None:
         """Everything from creating to starting; to be done again from the top after a lost answer."""
-        if not self._settled:
+        if not self._roster.settled:
             await self.recover(())
         key, parts = tenant.key, compiled.parts
         if tenant.slot is None or tenant.place is None:
@@ -259,7 +229,7 @@ class McuTarget:
                 if (await self.link.device()).boot != self.facts.boot:
                     cause, error = Cause.DEVICE_RESET, HalError("The device restarted during the launch.")
                 await self._abandon(tenant)
-        self._end(tenant, Ended(tenant.key, cause, message=str(error)))
+        self._roster.end(tenant, Ended(tenant.key, cause, message=str(error)))
 
     async def _abandon(self, tenant: Tenant) -> None:
         """Remove it from the device, whether its create was answered or not."""
@@ -267,7 +237,7 @@ class McuTarget:
         if slot is None:
             slot = await steps.find(self.link, tenant.digest)
         if slot is not None:
-            await self._delete(slot, None)
+            await self._roster.delete(slot)
 
     def _progress(
         self, loop: asyncio.AbstractEventLoop, key: str, stage: Stage, done: int, total: int
@@ -282,7 +252,7 @@ class McuTarget:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await tenant.ended.wait()
-        if tenant.ended.is_set():
+        if tenant.ended.is_set() or tenant.killing:
             return
         tenant.killing = True
         if tenant.launch is not None:
@@ -294,113 +264,7 @@ class McuTarget:
         if not tenant.ended.is_set():
             with contextlib.suppress(Refused):  # it ended first
                 await self.link.kill(slot)
-        self._news.set()
-
-    # -- following -----------------------------------------------------------------------------------
-
-    async def _watch(self) -> None:
-        async for slots in self.link.watch_slots():
-            self._newest = slots
-            self._news.set()
-
-    async def _follow(self) -> None:
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            if self._newest is None:
-                continue
-            try:
-                await self._reconcile(self._newest)
-            except LinkError as error:
-                log.debug("%s: %s", self._name, error)  # the watch begins anew when the link is back
-            except DeviceError as error:
-                self._events.publish(Diagnostic(f"{self._name}: {error}"))
-
-    async def _reconcile(self, slots: Slots) -> None:
-        """Bring the tenants in line with the device."""
-        if slots.boot != self.facts.boot:
-            await self._restarted()
-        rows = {row.slot: row for row in slots.slots}
-        for tenant in [tenant for tenant in self._tenants.values() if tenant.started]:
-            try:
-                await self._reconcile_one(tenant, rows)
-            except DeviceError as error:
-                self._events.publish(Diagnostic(f"{self._name}: {error}"))
-        if self._settled and not self._loading.locked():
-            mine = {tenant.digest for tenant in self._tenants.values()}
-            async for row, digest in self._strangers(slots):
-                if digest not in mine:
-                    await self._delete(row.slot, row.generation)
-
-    async def _reconcile_one(self, tenant: Tenant, rows: Mapping[int, SlotState]) -> None:
-        row = rows.get(tenant.slot) if tenant.slot is not None else None
-        if row is None:
-            await self._missing(tenant)
-        elif row.state is State.ENDED:
-            await self._finish(tenant, row)
-        elif row.log_end != tenant.log_offset:
-            await self._read_log(tenant, row.log_end)
-
-    async def _restarted(self) -> None:
-        """The device has another boot id: what it ran is gone."""
-        facts = self._facts = await self.link.device()
-        self._forgotten.clear()
-        why = facts.reset.name.lower() if isinstance(facts.reset, ResetCause) else f"cause {facts.reset}"
-        self._tell_crash(facts)
-        for tenant in [tenant for tenant in self._tenants.values() if tenant.slot is not None]:
-            assert tenant.slot is not None
-            if not await self._holds(tenant.slot, tenant):
-                if tenant.launch is not None:
-                    tenant.launch.cancel()
-                words = f"The device restarted (by {why}) while the executor was on it."
-                self._end(tenant, Ended(tenant.key, Cause.DEVICE_RESET, message=words, usage=tenant.usage))
-
-    async def _holds(self, slot: int, tenant: Tenant) -> bool:
-        """The device has this executor in this slot."""
-        try:
-            return (await self.link.executor(slot)).key == tenant.digest
-        except Refused:
-            return False
-
-    async def _missing(self, tenant: Tenant) -> None:
-        """A slot list came without it. It may be older than the launch: ask."""
-        if tenant.slot is None or not await self._holds(tenant.slot, tenant):
-            words = "The device does not have this executor any more; somebody else may have removed it."
-            self._end(tenant, Ended(tenant.key, Cause.DEVICE_GONE, message=words, usage=tenant.usage))
-
-    async def _read_log(self, tenant: Tenant, end: int) -> None:
-        """Publish the log up to offset `end`; what the ring lost is told as dropped."""
-        assert tenant.slot is not None
-        while tenant.log_offset < end:
-            piece = await self.link.log(tenant.slot, tenant.log_offset)
-            dropped = piece.offset - tenant.log_offset
-            if dropped < 0 or (not piece.data and not dropped):
-                raise DeviceError(f"{self._name} tells of a log that it does not have.")
-            tenant.log_offset = piece.offset + len(piece.data)
-            self._events.publish(Output(tenant.key, piece.data, dropped))
-
-    async def _finish(self, tenant: Tenant, row: SlotState) -> None:
-        """It ended: read everything that is left of it, say so, and free its slot."""
-        slot = row.slot
-        try:
-            state = await self.link.executor(slot)
-            if state.key != tenant.digest:
-                await self._missing(tenant)
-                return
-            tenant.use(state)
-            cause, status, message = cause_of(tenant, state)
-            await self._read_log(tenant, state.log_end)
-            output = await self.link.result(slot) if state.result_bytes else b""
-            end = Ended(tenant.key, cause, status, message, output, tenant.usage)
-        except DeviceError as error:
-            end = Ended(tenant.key, Cause.FAULTED, message=f"It ended, but nobody knows how: {error}")
-        self._end(tenant, end)
-        await self._delete(slot, row.generation)
-
-    def _end(self, tenant: Tenant, end: Ended) -> None:
-        if self._tenants.pop(tenant.key, None) is tenant:
-            tenant.ended.set()
-            self._events.publish(end)
+        self._roster.news.set()
 
     # -- odds and ends -------------------------------------------------------------------------------
 
@@ -408,17 +272,6 @@ class McuTarget:
         self._events.publish(Diagnostic(text))
         if text.startswith("mma ") and " reset by " in text:
             self.link.look_again()  # its first words after a start: who watched before is forgotten
-
-    def _tell_crash(self, facts: DeviceFacts) -> None:
-        crash = facts.crash
-        if crash is not None:
-            where = f", slot {crash.slot} running" if crash.slot >= 0 else ""
-            self._events.publish(
-                Diagnostic(
-                    f"The kernel crashed before this start: cause {crash.cause}, pc 0x{crash.pc:08x}, "
-                    f"lr 0x{crash.lr:08x}, status 0x{crash.status:x}, address 0x{crash.address:08x}{where}."
-                )
-            )
 
     def _spawn_task(self, work: object, name: str) -> asyncio.Task[None]:
         assert asyncio.iscoroutine(work)
