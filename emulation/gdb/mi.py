@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -90,7 +90,7 @@ class Record:
     kind: Kind
     name: str = ""
     token: int | None = None
-    fields: Fields = Fields()
+    fields: Fields = field(default_factory=Fields)
     text: str = ""
 
 

@@ -70,7 +70,7 @@ class Splitter:
         pieces: list[Piece] = []
         at = 0
         while at < len(self._left):
-            first = self._left[at : at + 1]
+            first = bytes(self._left[at : at + 1])
             if first in (b"$", b"%"):
                 end = self._left.find(b"#", at)
                 if end < 0 or end + 3 > len(self._left):
@@ -79,7 +79,7 @@ class Splitter:
                 at = end + 3
                 continue
             if first in (b"+", b"-", b"\x03"):
-                pieces.append(Piece(Kind(bytes(first))))
+                pieces.append(Piece(Kind(first)))
             at += 1
         del self._left[:at]
         if len(self._left) > MAX_BODY:
