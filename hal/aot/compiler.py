@@ -14,7 +14,7 @@ from hal.aot import imports, linker
 from hal.aot.binary import read
 from hal.aot.model import Layout, Machine, Object
 from hal.aot.runtime import BUILTIN_STACK, FLAGS, flags, frame_sizes, keep, runtime, sources_digest
-from hal.aot.translate import VERSION, Harness, Translation, translate
+from hal.aot.translate import Harness, Translation, translate
 from hal.aot.validate import validate_core
 from hal.boards import Board
 
@@ -64,7 +64,7 @@ def compile_for(module: bytes, machine: Machine, harness: Harness | None = None)
 
 
 def _digest(module: bytes, machine: Machine, harness: Harness | None) -> str:
-    words = [str(VERSION), sources_digest(), machine.target, *machine.flags, str(machine.stack_check), *FLAGS]
+    words = [sources_digest(), machine.target, *machine.flags, str(machine.stack_check), *FLAGS]
     words += [harness.prelude, *harness.hosts.values()] if harness else []
     return hashlib.sha256("\0".join(words).encode() + b"\0" + module).hexdigest()
 

@@ -6,13 +6,13 @@ fresh temporary, and clang makes registers of them. Control flow becomes labels 
 Bounds checks are the price of the sandbox, so each is left out that provably can't fail:
 - the address is a constant, or has a small upper bound (a masked index into a table), and ends within the
   memory that every slot of this module has (`Shared.least`);
-- the same value plus at least this offset was checked on every way to here (memory never shrinks);
-and of several loads from one base without anything observable in between, the first checks for all.
+- the same stretch was checked on every way to here (memory never shrinks);
+and accesses at constant distances from each other, with nothing observable in between, share one check.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hal.aot.binary import Code, Signature
 from hal.aot.instructions import (
@@ -59,6 +59,14 @@ from hal.errors import ModuleError
 TOP = 0xFFFFFFFF
 """Upper bound of an i32 that nothing is known of."""
 
+FIELDS = 1024
+"""Offsets up to this are taken for fields of a structure, larger ones for arrays at constant places."""
+
+
+HARMLESS = {0x01, 0x1A, 0x1B, LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, *range(0x41, 0x45), *ACCESS}
+HARMLESS |= {code for code, numeric in NUMERIC.items() if not numeric.traps}
+"""Instructions that bounds checks may move across: nobody observes them. (Stores end a group themselves.)"""
+
 
 @dataclass(slots=True)
 class Value:
@@ -70,8 +78,57 @@ class Value:
     """Equal ids are equal values: facts about addresses hang on it."""
     bound: int = TOP
     number: int | None = None
+    root: int = 0
+    displacement: int = 0
+    """It is the value with the id `root`, plus this (wrapping)."""
+    index: bool = False
+    """It was scaled, as indices into arrays are."""
     local: int | None = None
     """The text names this C local, which a later local.set would change."""
+
+    def __post_init__(self) -> None:
+        self.root = self.root or self.id
+
+
+@dataclass(slots=True)
+class CheckGroup:
+    """One bounds check for several accesses at constant distances, placed before the first of them.
+
+    It compares once, for the whole stretch. Should that fail, as it also does where only the stretch wraps
+    around, it checks one after the other in the program's order, so that a trap is a trap. That may come
+    early: only what nobody can observe lies in between.
+    """
+
+    text: str
+    first: int
+    """Displacement of what `text` names."""
+    parts: list[tuple[int, int]]
+    """(displacement, end): bytes from there on, so many."""
+
+    def add(self, displacement: int, end: int, least: int) -> bool:
+        """Take one more into it; False if the stretch would be too long."""
+        low = min(displacement, *(place for place, _ in self.parts))
+        high = max(displacement + end, *(place + size for place, size in self.parts))
+        if high - low > least:
+            return False
+        self.parts.append((displacement, end))
+        return True
+
+    def c(self, least: int) -> str:
+        """As C statements."""
+        checks = [self._one(displacement, end, least) for displacement, end in self.parts]
+        if len(checks) == 1:
+            return checks[0]
+        low = min(displacement for displacement, _ in self.parts)
+        high = max(displacement + end for displacement, end in self.parts)
+        return f"if (MMA_OUTSIDE({self._at(low)}, {high - low}u)) {{ {' '.join(checks)} }}"
+
+    def _one(self, displacement: int, end: int, least: int) -> str:
+        return f"{'MMA_CHECK' if end <= least else 'MMA_CHECK_FAR'}({self._at(displacement)}, {end}u);"
+
+    def _at(self, displacement: int) -> str:
+        far = (displacement - self.first) & TOP
+        return f"({self.text} + {far}u)" if far else self.text
 
 
 @dataclass(slots=True)
@@ -82,7 +139,7 @@ class Frame:
     label: int
     signature: Signature
     height: int
-    facts: dict[int, int]
+    facts: dict[int, tuple[tuple[int, int], ...]]
     locals: list[Value]
     assigned: set[int]
     parameters: list[Value] = field(default_factory=list)
@@ -101,11 +158,14 @@ class FunctionWriter:
         self.index = index
         self.signature = shared.module.signature(index)
         self.body = body
-        self.lines: list[str] = []
+        self.lines: list[str | CheckGroup] = []
         self.declared: list[str] = []
         self.stack: list[Value] = []
         self.frames: list[Frame] = []
-        self.facts: dict[int, int] = {}
+        self.facts: dict[int, tuple[tuple[int, int], ...]] = {}
+        """By root: [low, high) displacements that were checked to lie in memory on every way to here."""
+        self.groups: dict[int, CheckGroup] = {}
+        """By root: the group that a check may still join."""
         self.count = 0
         self.at = 0
         self.calls: set[int] = set()
@@ -134,7 +194,8 @@ class FunctionWriter:
             raise ModuleError("A function of the module has no end.")
         head = self.shared.prototype(self.index)
         enter = "    MMA_ENTER();\n" if self.calls or self.indirect else ""
-        body = "\n    ".join((*self.declared, *self.lines))
+        lines = (line if isinstance(line, str) else line.c(self.shared.least) for line in self.lines)
+        body = "\n    ".join((*self.declared, *lines))
         return f"{head} {{\n{enter}    {body}\n}}\n"
 
     def _fresh(self) -> int:
@@ -169,7 +230,7 @@ class FunctionWriter:
         """Copy operands that name a local (or any local) that is about to change."""
         for number, value in enumerate(self.stack):
             if value.local is not None and local in (None, value.local):
-                copy = Value(value.type, f"t{self._fresh()}", value.id, value.bound)
+                copy = replace(value, text=f"t{self._fresh()}", local=None)
                 self._emit(f"{C_TYPES[value.type]} {copy.text} = {value.text};")
                 self.stack[number] = copy
 
@@ -331,9 +392,10 @@ class FunctionWriter:
 
     def _one(self, instruction: Instruction, assigned: dict[int, set[int]]) -> None:
         code = instruction.code
+        if code not in HARMLESS:
+            self.groups.clear()
         if code == LOCAL_GET:
-            value = self._local(instruction.a)
-            self.stack.append(value)
+            self.stack.append(self._local(instruction.a))
         elif code in (LOCAL_SET, LOCAL_TEE):
             self._set_local(instruction.a, tee=code == LOCAL_TEE)
         elif code in NUMERIC:
@@ -385,11 +447,10 @@ class FunctionWriter:
         if value.local != number:
             self._keep(number)
             self._emit(f"l{number} = {value.text};")
-        kind = self.kinds[number]
         if value.number is not None:
-            self.locals[number] = Value(kind, value.text, value.id, value.bound, value.number)
+            self.locals[number] = replace(value, local=None)
         else:
-            self.locals[number] = Value(kind, f"l{number}", value.id, value.bound, local=number)
+            self.locals[number] = replace(value, text=f"l{number}", local=number)
         if tee:
             self.stack.append(self.locals[number])
 
@@ -402,7 +463,19 @@ class FunctionWriter:
                 self._constant(0x41, known)
                 return
         names = dict(zip("ab", (value.text for value in values), strict=False))
-        self._push(numeric.result, numeric.c.format(**names), _bound(numeric.name, values))
+        value = self._push(numeric.result, numeric.c.format(**names), _bound(numeric.name, values))
+        value.index = numeric.name in ("i32.shl", "i32.mul")
+        if numeric.name in ("i32.add", "i32.sub"):
+            self._displace(value, *values, sign=1 if numeric.name == "i32.add" else -1)
+
+    def _displace(self, value: Value, a: Value, b: Value, *, sign: int) -> None:
+        """Note what a sum is relative to, where one operand is constant."""
+        if a.number is not None and sign > 0:
+            a, b = b, a
+        if b.number is not None:
+            value.root = a.root
+            displacement = a.displacement + sign * b.number
+            value.displacement = (displacement + (1 << 31)) % (1 << 32) - (1 << 31)
 
     def _select(self) -> None:
         first, second, condition = self._pop_many(3)
@@ -483,10 +556,15 @@ class FunctionWriter:
     def _access(self, access: Access, offset: int) -> None:
         value = self._pop() if access.store else None
         address = self._pop()
-        self._check(address, offset, offset + access.width, access)
+        self._check(address, offset + access.width)
+        # Of two ways to add, the one that leaves the CPU's addressing modes most to do: an index into a table
+        # at a constant place, or a field of something that is pointed at.
         place = f"{address.text}, {offset}u"
+        if offset > FIELDS or address.index:
+            place = f"{offset}u, {address.text}"
         if value:
             self._emit(f"MMA_STORE({access.c}, {place}, {value.text});")
+            self.groups.clear()
             return
         wide = C_TYPES[access.type]
         sign = access.c[0] == "s"
@@ -494,47 +572,19 @@ class FunctionWriter:
         bound = TOP if sign or access.type != "i32" else (1 << 8 * access.width) - 1
         self._push(access.type, f"{cast}MMA_LOAD({access.c}, {place})", bound)
 
-    def _check(self, address: Value, offset: int, end: int, access: Access) -> None:
+    def _check(self, address: Value, end: int) -> None:
         """Trap unless address + end <= the memory's size, end being offset + width."""
-        least = self.shared.least
-        if address.bound + end <= least or self.facts.get(address.id, 0) >= end:
+        if address.bound + end <= self.shared.least:
             return
-        if not access.store:
-            end = self._widest(address, offset, end)
-        self.facts[address.id] = end
-        self._emit(f"{'MMA_CHECK' if end <= least else 'MMA_CHECK_FAR'}({address.text}, {end}u);")
-
-    def _widest(self, address: Value, offset: int, end: int) -> int:
-        """The farthest end among loads from the same local that follow with nothing observable between."""
-        if address.local is None:
-            return end
-        least = self.shared.least
-        local, start = address.local, self.at + 1
-        for place in range(start, min(start + 64, len(self.body) - 1)):
-            instruction = self.body[place]
-            code = instruction.code
-            if code == LOCAL_GET and instruction.a == local:
-                access = ACCESS.get(self.body[place + 1].code)
-                if access and not access.store:
-                    far = self.body[place + 1].b + access.width
-                    end = max(end, far) if far <= least else end
-            elif code in (LOCAL_SET, LOCAL_TEE):
-                if instruction.a == local:
-                    break
-            elif code in NUMERIC:
-                if NUMERIC[code].traps:
-                    break
-            elif code in ACCESS:
-                if ACCESS[code].store or not self._same_base(place, local):
-                    break
-            elif code not in (LOCAL_GET, 0x1A, 0x1B, GLOBAL_GET) and not 0x41 <= code <= 0x44:
-                break
-        return end
-
-    def _same_base(self, place: int, local: int) -> bool:
-        """The load at `place` can trap only as this check does: it is from the same local."""
-        before = self.body[place - 1]
-        return before.code == LOCAL_GET and before.a == local
+        first = address.displacement
+        known = self.facts.get(address.root, ())
+        if any(low <= first and first + end <= high for low, high in known):
+            return
+        self.facts[address.root] = (*known[-7:], (first, first + end))
+        group = self.groups.get(address.root)
+        if group is None or not group.add(first, end, self.shared.least):
+            group = self.groups[address.root] = CheckGroup(address.text, first, [(first, end)])
+            self.lines.append(group)
 
     def _memory(self, code: int, segment: int) -> None:
         if code == MEMORY_SIZE:

@@ -55,16 +55,22 @@ class Runtime:
 
 def flags(machine: Machine) -> list[str]:
     """clang's words for C of executors."""
-    own = ["-msmall-data-limit=0"] if machine.target.startswith("riscv") else []
+    own: list[str] = []
+    if machine.target.startswith("riscv"):
+        own = ["-msmall-data-limit=0"]
+    elif machine.target.startswith("thumb"):
+        # Loops over linear memory have all their arrays behind one base; left alone, clang's loop strength
+        # reduction then shares one pointer among them, with offsets that no Thumb instruction holds.
+        own = ["-mllvm", "-lsr-preferred-addressing-mode=postindexed"]
     return [f"--target={machine.target}", *machine.flags, *own, *FLAGS]
 
 
 @cache
 def sources_digest() -> str:
-    """Names the executor's C sources and the compiler: part of every cache key."""
+    """Names the translator, the executor's C sources and the compiler: part of every cache key."""
     digest = hashlib.sha256(str(toolchain.zig().stat().st_size).encode())
-    folder = toolchain.sdk()
-    for path in [folder / "abi.h", *sorted((folder / "executor").iterdir())]:
+    sources = [*Path(__file__).parent.glob("*.py"), *(toolchain.sdk() / "executor").iterdir()]
+    for path in [toolchain.sdk() / "abi.h", *sorted(sources)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

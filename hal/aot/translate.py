@@ -12,9 +12,6 @@ from hal.aot.instructions import MEMORY_INIT, TABLE_INIT, Instruction, decode
 from hal.aot.shared import C_TYPES, Shared
 from hal.errors import ModuleError
 
-VERSION = 1
-"""Counts up whenever equal modules would give different code: it is part of the cache's keys."""
-
 FLOATS = ("f32", "f64")
 
 HOSTS: Mapping[tuple[str, str], str] = {
@@ -79,6 +76,7 @@ def translate(module: Module, *, stack_check: bool, harness: Harness | None = No
     head = [
         f"#define MMA_PAGE {shared.page}u",
         f"#define MMA_DECLARED {shared.declared}ull",
+        f"#define MMA_LEAST {shared.least}u",
         f"#define MMA_MAXIMUM {1 << 32 if maximum is None else maximum}ull",
         f"#define MMA_GROWS {int(shared.grows)}",
         f"#define MMA_STACK_CHECK {int(stack_check)}",
@@ -97,7 +95,7 @@ def translate(module: Module, *, stack_check: bool, harness: Harness | None = No
         references,
         _globals(shared),
         _tables(shared),
-        _segments(shared, used),
+        segments,
     )
     c = "\n".join("\n".join(part) for part in (*parts, functions, tail)) + "\n"
     return Translation(

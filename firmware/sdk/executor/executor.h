@@ -3,6 +3,7 @@
 // Before it, that C defines what it knows of its module:
 //   MMA_PAGE      bytes of a page of linear memory: 65536 or 1
 //   MMA_DECLARED  bytes of linear memory that the module declares at first
+//   MMA_LEAST     bytes of linear memory that every slot of this module has
 //   MMA_MAXIMUM   bytes that it may ever have, by its own words
 //   MMA_GROWS     1 if it contains memory.grow
 //   MMA_STACK_CHECK  1 if functions must compare their stack pointer with the limit

@@ -6,8 +6,12 @@ void *memcpy(void *to, const void *from, __SIZE_TYPE__ count);
 void *memmove(void *to, const void *from, __SIZE_TYPE__ count);
 void *memset(void *to, int value, __SIZE_TYPE__ count);
 
-// MMA_LIMIT is how many bytes the guest may use now: a constant of the linker unless it can grow.
-#if MMA_GROWS
+// MMA_LIMIT is how many bytes the guest may use now. Memory that is declared to the byte and never grows is
+// given whole, so clang knows it; else it is a constant of the linker, or a variable if it can grow.
+#if MMA_PAGE == 1 && !MMA_GROWS
+#define MMA_LIMIT ((u32)MMA_DECLARED)
+#define MMA_MEMORY_SIZE() ((u32)MMA_DECLARED)
+#elif MMA_GROWS
 static uptr mma_limit = (uptr)mma_initial_bytes;
 static u32 mma_pages = (u32)(MMA_DECLARED / MMA_PAGE);
 #define MMA_LIMIT ((u32)mma_limit)
@@ -25,10 +29,16 @@ static u32 mma_pages = (u32)(MMA_DECLARED / MMA_PAGE);
         MMA_TRAP(MEMORY);                                                                                    \
     } while (0)
 
-// Traps unless address + end <= MMA_LIMIT, for an `end` that every slot of this module has.
+// Whether address + end > MMA_LIMIT, for an `end` within MMA_LEAST. The first compare is one with a constant
+// that clang knows: it leaves out the whole where the address provably lies below, as in most loops over arrays
+// of fixed size.
+#define MMA_OUTSIDE(address, end)                                                                            \
+    (MMA_UNLIKELY((address) > MMA_LEAST - (end)) && (address) > MMA_LIMIT - (end))
+
+// Traps then.
 #define MMA_CHECK(address, end)                                                                              \
     do {                                                                                                     \
-        if (MMA_UNLIKELY((address) > MMA_LIMIT - (end))) MMA_TRAP_ACCESS(address, end);                      \
+        if (MMA_OUTSIDE(address, end)) MMA_TRAP_ACCESS(address, end);                                        \
     } while (0)
 
 // The same for any `end`, up to 2^32 + 7.
@@ -36,6 +46,13 @@ static u32 mma_pages = (u32)(MMA_DECLARED / MMA_PAGE);
     do {                                                                                                     \
         if (MMA_UNLIKELY((u64)(address) + (end) > MMA_LIMIT)) MMA_TRAP_ACCESS(address, end);                 \
     } while (0)
+
+// Where linear memory begins, in a register: clang would rather spell the symbol and an offset at each access.
+MMA_INLINE u8 *mma_base(void) {
+    u8 *base;
+    __asm__("" : "=r"(base) : "0"(mma_memory));
+    return base;
+}
 
 // One access each, checked before. WASM lets every address be unaligned: some CPUs don't.
 // (MMA_STRICT_ALIGNMENT lets tests on another CPU take their part.)
@@ -45,10 +62,10 @@ static u32 mma_pages = (u32)(MMA_DECLARED / MMA_PAGE);
         type value;                                                                                          \
     };                                                                                                       \
     MMA_INLINE type mma_load_##type(u32 address, u32 offset) {                                               \
-        return ((const struct mma_##type *)(mma_memory + (uptr)address + (uptr)offset))->value;              \
+        return ((const struct mma_##type *)(mma_base() + (uptr)address + (uptr)offset))->value;              \
     }                                                                                                        \
     MMA_INLINE void mma_store_##type(u32 address, u32 offset, type value) {                                  \
-        ((struct mma_##type *)(mma_memory + (uptr)address + (uptr)offset))->value = value;                   \
+        ((struct mma_##type *)(mma_base() + (uptr)address + (uptr)offset))->value = value;                   \
     }
 #else
 u32 mma_unaligned_u16(const u8 *from);
@@ -64,7 +81,7 @@ void mma_unaligned_store_u64(u8 *to, u64 value);
 #define MMA_ACCESS(type, bits)                                                                               \
     typedef type __attribute__((may_alias, aligned(sizeof(type) < 4 ? sizeof(type) : 4))) mma_##type;        \
     MMA_INLINE type mma_load_##type(u32 address, u32 offset) {                                               \
-        const u8 *from = mma_memory + address + offset;                                                      \
+        const u8 *from = mma_base() + address + offset;                                                      \
         if (__builtin_expect(((address + offset) & ((sizeof(type) < 4 ? sizeof(type) : 4) - 1)) == 0, 1))    \
             return *(const mma_##type *)from;                                                                \
         union {                                                                                              \
@@ -74,7 +91,7 @@ void mma_unaligned_store_u64(u8 *to, u64 value);
         return value.out;                                                                                    \
     }                                                                                                        \
     MMA_INLINE void mma_store_##type(u32 address, u32 offset, type wanted) {                                 \
-        u8 *to = mma_memory + address + offset;                                                              \
+        u8 *to = mma_base() + address + offset;                                                              \
         if (__builtin_expect(((address + offset) & ((sizeof(type) < 4 ? sizeof(type) : 4) - 1)) == 0, 1)) {  \
             *(mma_##type *)to = wanted;                                                                      \
             return;                                                                                          \
