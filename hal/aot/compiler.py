@@ -18,9 +18,13 @@ from hal.aot.translate import Harness, Translation, translate
 from hal.aot.validate import validate_core
 from hal.boards import Board
 
-EXCEPTION_BYTES = {"thumbv7em": 104 + 32 + 64, "thumbv6m": 32 + 32, "riscv32": 0, "x86_64": 128}
+EXCEPTION_BYTES = {"thumb": 40, "riscv32": 0, "x86_64": 128}
 """Most stack that an interrupt or host call takes from an executor, by the head of its target: the CPU's
-frame and the kernel's saved registers on Arm, nothing on RISC-V, the red zone on x86-64."""
+frame on Arm (aligned to 8), nothing on RISC-V, the red zone on x86-64."""
+
+FLOAT_BYTES = 72 + 64
+"""What it takes besides where floating point registers are in use: the CPU's s0-s15 and the kernel's
+s16-s31."""
 
 PROVISIONAL = Layout(
     code=0x20010000,
@@ -49,7 +53,9 @@ def compile_for(module: bytes, machine: Machine, harness: Harness | None = None)
             imports.check_imports(parsed)
         translation = translate(parsed, stack_check=machine.stack_check, harness=harness)
         (folder / "module.c").write_text(translation.c)
-        words: list[str | Path] = [*flags(machine), "-w", "-I", toolchain.sdk() / "executor"]
+        # without floats no such register is touched, not even by clang's own ideas: frames stay small
+        plain = ["-mfloat-abi=soft"] if _has_fpu(machine) and not translation.floats else []
+        words: list[str | Path] = [*flags(machine), *plain, "-w", "-I", toolchain.sdk() / "executor"]
         toolchain.must(["clang", *words, "-fstack-usage", "-c", "module.c", "-o", "module.o"], folder=folder)
         one = _measure(digest, machine, folder, translation)
         facts = asdict(one) | {"machine": None, "path": None}
@@ -90,7 +96,9 @@ def _measure(digest: str, machine: Machine, folder: Path, translation: Translati
     )
     sizes = linker.measure(unmeasured, PROVISIONAL)
     frames = frame_sizes(folder / "module.su")
-    reserve = max(runtime(machine).stack, BUILTIN_STACK if sizes.builtins else 0) + _exception(machine)
+    reserve = max(runtime(machine).stack, BUILTIN_STACK if sizes.builtins else 0) + _exception(
+        machine, translation.floats
+    )
     depth = _deepest(translation, frames)
     return replace(
         unmeasured,
@@ -101,8 +109,13 @@ def _measure(digest: str, machine: Machine, folder: Path, translation: Translati
     )
 
 
-def _exception(machine: Machine) -> int:
-    return next((size for head, size in EXCEPTION_BYTES.items() if machine.target.startswith(head)), 0)
+def _has_fpu(machine: Machine) -> bool:
+    return any(flag.startswith("-mfpu=") for flag in machine.flags)
+
+
+def _exception(machine: Machine, floats: bool) -> int:
+    size = next((size for head, size in EXCEPTION_BYTES.items() if machine.target.startswith(head)), 0)
+    return size + (FLOAT_BYTES if floats and _has_fpu(machine) else 0)
 
 
 def _deepest(translation: Translation, frames: Mapping[str, int]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -50,6 +51,8 @@ class Translation:
     maximum_memory: int | None
     page_bytes: int
     grows: bool
+    floats: bool
+    """It may use floating point registers."""
     takes_arguments: bool
     segments: tuple[tuple[int, bytes], ...]
 
@@ -73,6 +76,7 @@ def translate(module: Module, *, stack_check: bool, harness: Harness | None = No
     references = _references(shared)  # after all that refers
     limits = module.memories[0] if module.memories else None
     maximum = limits.maximum * limits.page if limits and limits.maximum is not None else None
+    floats = bool(re.search(r"\b(float|double)\b", "".join((*functions, *tail, *_globals(shared)))))
     head = [
         f"#define MMA_PAGE {shared.page}u",
         f"#define MMA_DECLARED {shared.declared}ull",
@@ -80,6 +84,7 @@ def translate(module: Module, *, stack_check: bool, harness: Harness | None = No
         f"#define MMA_MAXIMUM {1 << 32 if maximum is None else maximum}ull",
         f"#define MMA_GROWS {int(shared.grows)}",
         f"#define MMA_STACK_CHECK {int(stack_check)}",
+        f"#define MMA_FLOATS {int(floats)}",
         '#include "executor.h"',
         harness.prelude if harness else "",
     ]
@@ -113,6 +118,7 @@ def translate(module: Module, *, stack_check: bool, harness: Harness | None = No
         maximum_memory=maximum,
         page_bytes=shared.page,
         grows=shared.grows,
+        floats=floats,
         takes_arguments=any(one.name in ("arg", "arg_count") for one in module.imported),
         segments=tuple(shared.data),
     )

@@ -6,6 +6,7 @@
 //   MMA_LEAST     bytes of linear memory that every slot of this module has
 //   MMA_MAXIMUM   bytes that it may ever have, by its own words
 //   MMA_GROWS     1 if it contains memory.grow
+//   MMA_FLOATS    1 if it has floating point numbers
 //   MMA_STACK_CHECK  1 if functions must compare their stack pointer with the limit
 //
 // Executors are freestanding, run unprivileged and hold no pointers to anything but their own slot.

@@ -111,8 +111,10 @@ MMA_ACCESS(s16, u16)
 MMA_ACCESS(u32, u32)
 MMA_ACCESS(s32, u32)
 MMA_ACCESS(u64, u64)
+#if MMA_FLOATS
 MMA_ACCESS(float, u32)
 MMA_ACCESS(double, u64)
+#endif
 
 #define MMA_LOAD(type, address, offset) mma_load_##type(address, offset)
 #define MMA_STORE(type, address, offset, value) mma_store_##type(address, offset, (type)(value))

@@ -42,6 +42,8 @@
 MMA_INTEGER(32, u32, s32, 0x80000000u, )
 MMA_INTEGER(64, u64, s64, 0x8000000000000000ull, ll)
 
+#if MMA_FLOATS
+
 // -- floats by their bits ----------------------------------------------------------------------------
 
 #define MMA_BITS(name, from, to)                                                                             \
@@ -162,5 +164,7 @@ MMA_APPLY(MMA_CONVERT, i64, u64, s, f32, float, s64, a >= -0x1p63f && a < 0x1p63
 MMA_APPLY(MMA_CONVERT, i64, u64, u, f32, float, u64, a > -1.0f && a < 0x1p64f, 0, 0xFFFFFFFFFFFFFFFFull)
 MMA_APPLY(MMA_CONVERT, i64, u64, s, f64, double, s64, a >= -0x1p63 && a < 0x1p63, MMA_S64)
 MMA_APPLY(MMA_CONVERT, i64, u64, u, f64, double, u64, a > -1.0 && a < 0x1p64, 0, 0xFFFFFFFFFFFFFFFFull)
+
+#endif
 
 #endif
