@@ -112,10 +112,11 @@ class Gateway:
 
     async def _open(self) -> None:
         self._stack.callback(self._hub.close)
+        there = "192.0.2.1"  # anywhere outside (RFC 5737), for the address of our default route
         if isinstance(self._detector, StaticDetector):
             # A name that cannot be resolved is said at once.
-            self._master = await self._detector.locate()
-        self._ip = self.config.ip or local_ip(self._master.ip if self._master else "192.0.2.1")
+            there = (await self._detector.locate()).ip
+        self._ip = self.config.ip or local_ip(there)
         folder = self.config.work_dir
         if folder is None:
             holder = tempfile.TemporaryDirectory(prefix="mma-agent-")

@@ -152,7 +152,9 @@ async def test_an_empty_message_needs_neither_length_nor_host(port: Port) -> Non
 async def test_user_agent_alone_makes_a_message(port: Port) -> None:
     actor = Recorder()
     port.add(actor)
-    await exchange(port, b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nUser-Agent: libprocess/m@1.2.3.4:5\r\n\r\n")
+    await exchange(
+        port, b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nUser-Agent: libprocess/m@1.2.3.4:5\r\n\r\n"
+    )
     assert actor.got == [framing.Message(Upid("m", "1.2.3.4", 5), "slave(1)", "a.B", b"")]
 
 
