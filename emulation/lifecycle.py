@@ -207,22 +207,23 @@ class ProcessMachine:
         if self._state is not State.PAUSED:
             raise MachineError(f"{self.name} is running.", remedy="Pause it first.")
 
-    def _gpio(self, capability: Capability, pin: int) -> Mapping[str, Any]:
-        """The page's facts on the GPIO: `count` of pins, address of the `output` register, and what the
-        backend takes to drive an input. Unsupported where there are none; MachineError for a wrong pin."""
+    def _pin(self, capability: Capability, pin: int) -> tuple[int, int, str]:
+        """Where a pin of the board is, by its page's `gpio`: (address of its port's output register, bit,
+        what the backend takes to drive an input of that port). Unsupported if the page has none."""
         self.capabilities.require(capability)
         gpio: Mapping[str, Any] = self._page["gpio"]
-        if not 0 <= pin < gpio["count"]:
-            raise MachineError(f"{self.board.title} has no pin {pin}: they are 0 to {gpio['count'] - 1}.")
-        return gpio
+        pins = gpio["pins"]
+        if not 0 <= pin < len(pins):
+            raise MachineError(f"{self.board.title} has no pin {pin}: they are 0 to {len(pins) - 1}.")
+        port, bit = divmod(int(pins[pin]), int(gpio["width"]))
+        return int(gpio["output"][port]), bit, str(gpio["input"][port])
 
     async def read_memory(self, address: int, size: int) -> bytes:
         raise NotImplementedError
 
     async def read_pin(self, pin: int) -> bool:
-        gpio = self._gpio(Capability.READ_PINS, pin)
-        word = await self.read_memory(int(gpio["output"]), 4)
-        return bool(int.from_bytes(word, "little") >> pin & 1)
+        address, bit, _ = self._pin(Capability.READ_PINS, pin)
+        return bool(int.from_bytes(await self.read_memory(address, 4), "little") >> bit & 1)
 
 
 def capabilities_of(page: Mapping[str, Any], missing: Mapping[Capability, str]) -> Capabilities:

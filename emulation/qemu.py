@@ -192,8 +192,8 @@ class QemuMachine(ProcessMachine):
         self.capabilities.require(Capability.WRITE_REGISTERS)
 
     async def drive_pin(self, pin: int, level: bool) -> None:
-        gpio = self._gpio(Capability.DRIVE_PINS, pin)
-        await self._guard(self._open_qtest().set_input(gpio["path"], gpio["input"], pin, level))
+        _, bit, line = self._pin(Capability.DRIVE_PINS, pin)
+        await self._guard(self._open_qtest().set_input(line, bit, level))
 
     async def set_sensor(self, name: str, value: float) -> None:
         self.capabilities.require(Capability.SENSORS)

@@ -46,9 +46,9 @@ class Qtest:
             text = base64.b64encode(part).decode()
             await self._ask(f"b64write {address + start:#x} {len(part):#x} {text}")
 
-    async def set_input(self, path: str, name: str, number: int, level: bool) -> None:
-        """Drive an input line of the device at a QOM path, as set_irq_in does."""
-        await self._ask(f"set_irq_in {path} {name} {number} {int(level)}")
+    async def set_input(self, lines: str, number: int, level: bool) -> None:
+        """Drive one of a device's input lines; `lines` is the device's QOM path and the lines' name."""
+        await self._ask(f"set_irq_in {lines} {number} {int(level)}")
 
     async def _ask(self, line: str) -> str:
         """One command; what follows the OK of its answer."""
