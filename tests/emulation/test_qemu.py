@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -216,3 +218,68 @@ def test_killed_owner_leaves_no_qemu(elf: Path) -> None:
     owner.stdout.close()
     assert gone(int(pid))
     assert wait_until(lambda: not Path(folder).exists())
+
+
+@pytest.mark.parametrize(
+    ("page", "enable", "inputs", "drive"),
+    [
+        pytest.param(
+            {
+                "system": "qemu-system-riscv32",
+                "arguments": ["-M", "sifive_e", "-bios", "none"],
+                "gpio": {
+                    "pins": [5],
+                    "width": 32,
+                    "output": [0x1001200C],
+                    "input": ["/machine/soc unnamed-gpio-in"],
+                },
+            },
+            [(0x10012004, 1 << 5)],  # input_en
+            0x10012000,
+            [(0x10012008, 1 << 5), (0x1001200C, 1 << 5)],  # output_en, output_val
+            id="hifive1",
+        ),
+        pytest.param(
+            {
+                "system": "qemu-system-arm",
+                "arguments": ["-M", "microbit"],
+                "gpio": {
+                    "pins": [5],
+                    "width": 32,
+                    "output": [0x50000504],
+                    "input": ["/machine/nrf51 unnamed-gpio-in"],
+                },
+            },
+            [(0x50000714, 0)],  # PIN_CNF[5]: input, connected
+            0x50000510,
+            [(0x50000714, 3), (0x50000508, 1 << 5)],  # output; OUTSET
+            id="microbit",
+        ),
+    ],
+)
+async def test_pins_of_chips_that_qemu_models(
+    elf: Path,
+    page: dict[str, object],
+    enable: list[tuple[int, int]],
+    inputs: int,
+    drive: list[tuple[int, int]],
+) -> None:
+    if shutil.which(str(page["system"])) is None:
+        pytest.skip(f"{page['system']} is not installed: apt install qemu-system-misc")
+    board = dataclasses.replace(load_board("stm32f4"), emulators={"qemu": page})
+    async with QemuMachine(board) as machine:
+        await machine.start(elf, paused=True)  # without -kernel nothing runs: registers are set from here
+
+        async def write(registers: list[tuple[int, int]]) -> None:
+            for address, value in registers:
+                await machine.write_memory(address, value.to_bytes(4, "little"))
+
+        await write(enable)
+        for level in (True, False, True):
+            await machine.drive_pin(0, level)
+            assert bool((await machine.read_memory(inputs, 4))[0] & 1 << 5) is level
+        assert not await machine.read_pin(0)
+        await write(drive)
+        assert await machine.read_pin(0)
+        with pytest.raises(MachineError, match="has no pin 1"):
+            await machine.drive_pin(1, True)
