@@ -40,8 +40,8 @@ class Installation:
     launcher: Path
     libmesos: Path
     stubs: tuple[Path, ...]
-    sasl: bool
-    """The real SASL library is there, so that CRAM-MD5 can work."""
+    cram_md5: bool
+    """SASL's library and its CRAM-MD5 plug-in are there, so that agents and frameworks can authenticate."""
 
     @property
     def command(self) -> list[str]:
@@ -100,7 +100,7 @@ def _install(folder: Path, progress: Progress | None, cancelled: threading.Event
     sasl = _has_sasl()
     libraries = sorted(built.glob("*.so*"))
     kept = tuple(path for path in libraries if not (sasl and path.name == stubs.SASL))
-    return Installation(built / "launcher", libmesos, kept, sasl)
+    return Installation(built / "launcher", libmesos, kept, sasl and _has_cram_md5())
 
 
 def _recipe() -> str:
@@ -117,6 +117,11 @@ def _has_sasl() -> bool:
     except OSError:
         return False
     return True
+
+
+def _has_cram_md5() -> bool:
+    folders = (f"/usr/lib/{_TRIPLE}/sasl2", "/usr/lib64/sasl2", "/usr/lib/sasl2")
+    return any(any(Path(folder).glob("libcrammd5.so*")) for folder in folders)
 
 
 def _unpack(archive: Path, libmesos: Path) -> None:

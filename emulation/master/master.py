@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 _START_TIMEOUT = 20.0
 _GRACE = 2.0
 _TRIES = 3  # for a free port that somebody takes before the master does
-_SASL_FLAGS = ("credentials", "authenticate_agents", "authenticate_frameworks")
+_SASL_FLAGS = ("authenticate_agents", "authenticate_frameworks")
 
 _AGENT_FLAGS = {
     "launcher": "posix",
@@ -190,9 +190,9 @@ class Master:
 
     def _check_sasl(self, installation: Installation) -> None:
         wants = [name for name in _SASL_FLAGS if self.flags.get(name, "false") != "false"]
-        if wants and not installation.sasl:
+        if wants and not installation.cram_md5:
             raise EnvironmentMissing(
-                f"The master needs the SASL library for {wants[0]}.",
+                f"The master needs SASL with CRAM-MD5 for {wants[0]}.",
                 remedy="Install it: apt install libsasl2-2 libsasl2-modules.",
             )
 

@@ -18,7 +18,7 @@ import pytest
 from waiting import gone, until, wait_until
 
 from emulation.errors import EnvironmentMissing, MasterError, PortInUse
-from emulation.master import Master, check_platform
+from emulation.master import Master, check_platform, installation
 
 try:
     check_platform()
@@ -99,6 +99,14 @@ async def test_authentication_needs_what_it_says(tmp_path: Path) -> None:
     async with Master(flags=flags) as master:
         with pytest.raises(OSError, match="401"):
             await get(master.address, "/master/state")
+
+
+async def test_runs_without_sasl_and_says_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "_has_sasl", lambda: False)
+    async with Master() as master:
+        assert (await get(master.address, "/version"))["version"] == "1.11.0"
+    with pytest.raises(EnvironmentMissing, match=r"for authenticate_agents\. .*apt install libsasl2"):
+        await Master(flags={"authenticate_agents": "true"}).start()
 
 
 async def test_native_agents_register() -> None:
