@@ -159,13 +159,16 @@ class Shared:
         kinds = [f"{C_TYPES[kind]} l{number}" for number, kind in enumerate(signature.parameters)]
         return f"static {self.result_type(signature)} {self.name(index)}({', '.join(kinds) or 'void'})"
 
+    def host(self, index: int) -> str:
+        """The C function behind an imported one."""
+        one = self.module.imported[index]
+        if (one.module, one.name) not in self.hosts:
+            raise ModuleError(f"The module imports {one.module}.{one.name}, which no target has.")
+        return self.hosts[one.module, one.name]
+
     def call(self, index: int, arguments: list[str]) -> str:
         """A call of a function or host function."""
-        if index < self.imported:
-            one = self.module.imported[index]
-            name = self.hosts[one.module, one.name]
-        else:
-            name = self.name(index)
+        name = self.host(index) if index < self.imported else self.name(index)
         return f"{name}({', '.join(arguments)})"
 
     def type_number(self, signature: Signature) -> int:

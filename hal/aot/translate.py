@@ -59,7 +59,7 @@ class Translation:
 
 def translate(module: Module, *, stack_check: bool, harness: Harness | None = None) -> Translation:
     """Write C for a module. ModuleError for what no target has."""
-    entry = None if harness else imports.entry(module)
+    entry = _entry(module) if harness else imports.entry(module)
     if len(module.memories) > 1:
         raise ModuleError("The module has several memories; targets have one.")
     bodies = [decode(module, code) for code in module.codes]
@@ -137,6 +137,14 @@ def _used_segments(bodies: list[list[Instruction]]) -> tuple[set[int], set[int]]
     return data, elements
 
 
+def _entry(module: Module) -> int | None:
+    """A harness starts an entry where there is one."""
+    try:
+        return imports.entry(module)
+    except ModuleError:
+        return None
+
+
 def _exported(module: Module) -> list[int]:
     return sorted({index for kind, index in module.exports.values() if kind == "func"})
 
@@ -170,8 +178,7 @@ def _references(shared: Shared) -> list[str]:
 
 def _pointer(shared: Shared, index: int) -> str:
     if index < shared.imported:
-        one = shared.module.imported[index]
-        return f"(mma_function){shared.hosts[one.module, one.name]}"
+        return f"(mma_function){shared.host(index)}"
     return f"(mma_function){shared.name(index)}"
 
 

@@ -73,7 +73,6 @@ class Native:
         prelude: str = "",
         machine: Machine = X86_64,
         stack: int = STACK,
-        start: bool = True,
     ) -> None:
         """`memory` is the budget of linear memory in bytes, by default 1 MiB more than declared."""
         self.module = read(module)
@@ -100,8 +99,16 @@ class Native:
         assert pointer is not None
         ctypes.c_uint64.from_address(self.symbols["mma_host"]).value = pointer
         self._enter = ctypes.CFUNCTYPE(ctypes.c_uint32, *([ctypes.c_void_p] * 3))(self.symbols["mma_enter"])
-        if start and self.module.start is not None:
+        if self.module.start is not None and not {"main", "_start"} & self.module.exports.keys():
             self._run(self.symbols["mma_start"], None, ended=True)
+
+    def main(self) -> int:
+        """Run the module as a device would; its exit status. TrapError."""
+        try:
+            self._run(self.symbols["mma_start"], None)
+        except ExitError as ended:
+            return ended.status
+        raise AssertionError("mma_start returned")
 
     def call(self, name: str, *arguments: int) -> list[int]:
         """Call an export with the bits of its arguments; the bits of its results. TrapError, ExitError."""
