@@ -6,6 +6,7 @@ from zig's compiler_rt and take a few seconds the first time; only modules that 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -42,6 +43,10 @@ FLAGS = (
 
 BUILTIN_STACK = 200
 """Bytes of stack that a builtin may use: more than any of compiler_rt's that executors call."""
+
+
+MOST_KEPT = 1000
+"""Objects and images in the cache, some 20 KB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,8 @@ def keep(name: str, build: Callable[[Path], None]) -> Path:
     """A folder of the cache, built unless it is there. Builders may run side by side: the first one stays."""
     folder = toolchain.cache_folder() / "aot" / name
     if folder.is_dir():
+        with contextlib.suppress(OSError):
+            os.utime(folder)  # so that it isn't among the oldest
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
@@ -137,7 +144,19 @@ def keep(name: str, build: Callable[[Path], None]) -> Path:
                 raise ToolchainError(f"The cache folder {folder.parent} can't be written.") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    _forget_oldest(folder.parent)
     return folder
+
+
+def _forget_oldest(parent: Path) -> None:
+    """Keep the cache from growing for ever: objects and images that were not used for longest go."""
+    ages = []
+    for folder in parent.iterdir():
+        if not folder.name.startswith((".new-", "runtime-", "builtins-")):
+            with contextlib.suppress(OSError):
+                ages.append((folder.stat().st_mtime, folder))
+    for _, folder in sorted(ages)[: max(0, len(ages) - MOST_KEPT)]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def frame_sizes(path: Path) -> dict[str, int]:
