@@ -12,7 +12,7 @@ and accesses at constant distances from each other, with nothing observable in b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from hal.aot.binary import Code, Signature
 from hal.aot.instructions import (
@@ -54,100 +54,19 @@ from hal.aot.instructions import (
     Instruction,
 )
 from hal.aot.shared import C_TYPES, Shared
+from hal.aot.values import TOP, CheckGroup, Frame, Value, assigned, bound, fold
 from hal.errors import ModuleError
-
-TOP = 0xFFFFFFFF
-"""Upper bound of an i32 that nothing is known of."""
 
 FIELDS = 1024
 """Offsets up to this are taken for fields of a structure, larger ones for arrays at constant places."""
 
 
+MOST_WORK = 20_000_000
+"""Blocks times locals of one function: what is noted of each local at each block must fit the gateway."""
+
 HARMLESS = {0x01, 0x1A, 0x1B, LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, *range(0x41, 0x45), *ACCESS}
 HARMLESS |= {code for code, numeric in NUMERIC.items() if not numeric.traps}
 """Instructions that bounds checks may move across: nobody observes them. (Stores end a group themselves.)"""
-
-
-@dataclass(slots=True)
-class Value:
-    """An operand: C text that is an atom, and what is known of it."""
-
-    type: str
-    text: str
-    id: int
-    """Equal ids are equal values: facts about addresses hang on it."""
-    bound: int = TOP
-    number: int | None = None
-    root: int = 0
-    displacement: int = 0
-    """It is the value with the id `root`, plus this (wrapping)."""
-    index: bool = False
-    """It was scaled, as indices into arrays are."""
-    local: int | None = None
-    """The text names this C local, which a later local.set would change."""
-
-    def __post_init__(self) -> None:
-        self.root = self.root or self.id
-
-
-@dataclass(slots=True)
-class CheckGroup:
-    """One bounds check for several accesses at constant distances, placed before the first of them.
-
-    It compares once, for the whole stretch. Should that fail, as it also does where only the stretch wraps
-    around, it checks one after the other in the program's order, so that a trap is a trap. That may come
-    early: only what nobody can observe lies in between.
-    """
-
-    text: str
-    first: int
-    """Displacement of what `text` names."""
-    parts: list[tuple[int, int]]
-    """(displacement, end): bytes from there on, so many."""
-
-    def add(self, displacement: int, end: int, least: int) -> bool:
-        """Take one more into it; False if the stretch would be too long."""
-        low = min(displacement, *(place for place, _ in self.parts))
-        high = max(displacement + end, *(place + size for place, size in self.parts))
-        if high - low > least:
-            return False
-        self.parts.append((displacement, end))
-        return True
-
-    def c(self, least: int) -> str:
-        """As C statements."""
-        checks = [self._one(displacement, end, least) for displacement, end in self.parts]
-        if len(checks) == 1:
-            return checks[0]
-        low = min(displacement for displacement, _ in self.parts)
-        high = max(displacement + end for displacement, end in self.parts)
-        return f"if (MMA_OUTSIDE({self._at(low)}, {high - low}u)) {{ {' '.join(checks)} }}"
-
-    def _one(self, displacement: int, end: int, least: int) -> str:
-        return f"{'MMA_CHECK' if end <= least else 'MMA_CHECK_FAR'}({self._at(displacement)}, {end}u);"
-
-    def _at(self, displacement: int) -> str:
-        far = (displacement - self.first) & TOP
-        return f"({self.text} + {far}u)" if far else self.text
-
-
-@dataclass(slots=True)
-class Frame:
-    """A block, loop, if, or the function itself."""
-
-    kind: int
-    label: int
-    signature: Signature
-    height: int
-    facts: dict[int, tuple[tuple[int, int], ...]]
-    locals: list[Value]
-    assigned: set[int]
-    parameters: list[Value] = field(default_factory=list)
-    reached: bool = False
-    """Some branch goes to its label."""
-    dead: bool = False
-    """Unreachable code follows until its end."""
-    dead_at_start: bool = False
 
 
 class FunctionWriter:
@@ -180,8 +99,10 @@ class FunctionWriter:
 
     def write(self) -> str:
         """The C definition."""
-        assigned = _assigned(self.body)
-        self._push_frame(END, self.signature, assigned.get(-1, set()))
+        changes = assigned(self.body)
+        if len(changes) * len(self.kinds) > MOST_WORK:
+            raise ModuleError(f"{self.shared.name(self.index)} has too many blocks and locals.")
+        self._push_frame(END, self.signature, changes[-1])
         for at, instruction in enumerate(self.body):
             self.at = at
             if not self.frames:
@@ -189,7 +110,7 @@ class FunctionWriter:
             frame = self.frames[-1]
             if frame.dead and instruction.code not in (BLOCK, LOOP, IF, ELSE, END):
                 continue
-            self._one(instruction, assigned)
+            self._one(instruction, changes)
         if self.frames:
             raise ModuleError("A function of the module has no end.")
         head = self.shared.prototype(self.index)
@@ -256,7 +177,7 @@ class FunctionWriter:
             self.declared.append(f"{C_TYPES[result]} r{label}_{number};")
         self.frames.append(frame)
 
-    def _open(self, instruction: Instruction, assigned: dict[int, set[int]]) -> None:
+    def _open(self, instruction: Instruction, changes: dict[int, set[int]]) -> None:
         signature = instruction.block or Signature((), ())
         if self.frames[-1].dead:
             self._push_frame(instruction.code, signature, set())
@@ -264,7 +185,7 @@ class FunctionWriter:
             return
         condition = self._pop() if instruction.code == IF else None
         self._keep()
-        changed = assigned.get(self.at, set())
+        changed = changes[self.at]
         count = len(signature.parameters)
         if count > len(self.stack) - self.frames[-1].height:
             raise ModuleError("The module takes from an empty stack.")
@@ -390,7 +311,7 @@ class FunctionWriter:
 
     # -- instructions ------------------------------------------------------------------------------
 
-    def _one(self, instruction: Instruction, assigned: dict[int, set[int]]) -> None:
+    def _one(self, instruction: Instruction, changes: dict[int, set[int]]) -> None:
         code = instruction.code
         if code not in HARMLESS:
             self.groups.clear()
@@ -405,7 +326,7 @@ class FunctionWriter:
         elif 0x41 <= code <= 0x44:
             self._constant(code, instruction.a)
         elif code in (BLOCK, LOOP, IF):
-            self._open(instruction, assigned)
+            self._open(instruction, changes)
         elif code == ELSE:
             self._else()
         elif code == END:
@@ -458,12 +379,12 @@ class FunctionWriter:
         numeric = NUMERIC[code]
         values = self._pop_many(len(numeric.operands))
         if numeric.result == "i32":
-            known = _fold(numeric.name, values)
+            known = fold(numeric.name, values)
             if known is not None:
                 self._constant(0x41, known)
                 return
         names = dict(zip("ab", (value.text for value in values), strict=False))
-        value = self._push(numeric.result, numeric.c.format(**names), _bound(numeric.name, values))
+        value = self._push(numeric.result, numeric.c.format(**names), bound(numeric.name, values))
         value.index = numeric.name in ("i32.shl", "i32.mul")
         if numeric.name in ("i32.add", "i32.sub"):
             self._displace(value, *values, sign=1 if numeric.name == "i32.add" else -1)
@@ -569,8 +490,8 @@ class FunctionWriter:
         wide = C_TYPES[access.type]
         sign = access.c[0] == "s"
         cast = f"({wide})(s{access.type[1:]})" if sign else ""
-        bound = TOP if sign or access.type != "i32" else (1 << 8 * access.width) - 1
-        self._push(access.type, f"{cast}MMA_LOAD({access.c}, {place})", bound)
+        most = TOP if sign or access.type != "i32" else (1 << 8 * access.width) - 1
+        self._push(access.type, f"{cast}MMA_LOAD({access.c}, {place})", most)
 
     def _check(self, address: Value, end: int) -> None:
         """Trap unless address + end <= the memory's size, end being offset + width."""
@@ -625,61 +546,3 @@ class FunctionWriter:
                 self._emit(f"MMA_TABLE_COPY(T{a}, T{a}_COUNT, {first}, T{b}, T{b}_COUNT, {second}, {count});")
             else:  # table.init: the immediates are segment, table
                 self._emit(f"MMA_TABLE_COPY(T{b}, T{b}_COUNT, {first}, E{a}, E{a}_count, {second}, {count});")
-
-
-def _assigned(body: list[Instruction]) -> dict[int, set[int]]:
-    """Which locals each block sets, by the place of the instruction that opens it; -1 is the function."""
-    out: dict[int, set[int]] = {-1: set()}
-    open_blocks = [-1]
-    for place, instruction in enumerate(body):
-        if instruction.code in (LOCAL_SET, LOCAL_TEE):
-            out[open_blocks[-1]].add(instruction.a)
-        elif instruction.code in (BLOCK, LOOP, IF):
-            out[place] = set()
-            open_blocks.append(place)
-        elif instruction.code == END and len(open_blocks) > 1:
-            inner = open_blocks.pop()
-            out[open_blocks[-1]] |= out[inner]
-    return out
-
-
-def _fold(name: str, values: list[Value]) -> int | None:
-    """The few constant computations that addresses are made of."""
-    if len(values) == 2 and values[0].number is not None and values[1].number is not None:
-        a, b = values[0].number, values[1].number
-        match name:
-            case "i32.add":
-                return (a + b) & TOP
-            case "i32.sub":
-                return (a - b) & TOP
-            case "i32.shl":
-                return (a << (b & 31)) & TOP
-    return None
-
-
-def _bound(name: str, values: list[Value]) -> int:
-    """An upper bound of an i32 result as an unsigned number."""
-    if not name.startswith("i32.") or len(values) != 2:
-        return 1 if name.endswith("eqz") else TOP
-    a, b = values
-    match name[4:]:
-        case "and":
-            return min(a.bound, b.bound)
-        case "or" | "xor":
-            return (1 << max(a.bound, b.bound).bit_length()) - 1
-        case "add":
-            return min(a.bound + b.bound, TOP) if a.bound + b.bound <= TOP else TOP
-        case "mul":
-            return a.bound * b.bound if a.bound * b.bound <= TOP else TOP
-        case "shl" if b.number is not None:
-            wide = a.bound << (b.number & 31)
-            return wide if wide <= TOP else TOP
-        case "shr_u" if b.number is not None:
-            return a.bound >> (b.number & 31)
-        case "div_u":
-            return a.bound
-        case "rem_u" if b.number:
-            return min(a.bound, b.number - 1)
-        case "eq" | "ne" | "lt_s" | "lt_u" | "gt_s" | "gt_u" | "le_s" | "le_u" | "ge_s" | "ge_u":
-            return 1
-    return TOP
