@@ -18,11 +18,13 @@ def killed() -> str:
 
 
 def trapped(words: str, function: str | None, place: str, callers: Sequence[str] = ()) -> str:
-    """A trap: `out of bounds memory access in function NAME (pc 0x...)`, and who called that."""
+    """A trap: `out of bounds memory access in function NAME (pc 0x...)`, and who called that.
+
+    `place` may be empty where nobody knows it."""
     where = f" in function {function}" if function else ""
     shown = ", ".join(callers[:MOST_CALLERS]) + (", ..." if len(callers) > MOST_CALLERS else "")
     chain = f", called from {shown}" if shown else ""
-    return f"Trap: {words}{where} ({place}){chain}."
+    return f"Trap: {words}{where}{f' ({place})' if place else ''}{chain}."
 
 
 def faulted(words: str, function: str | None, place: str, callers: Sequence[str] = ()) -> str:

@@ -69,7 +69,8 @@ class Link:
         `on_trace` every CoAP message."""
         self.name = name
         self._baud = baud
-        self._keeper = Keeper(name, connect, on_change)
+        self._keeper = Keeper(name, connect, self._on_change)
+        self._told_change = on_change
         self._transport = StreamTransport(
             name,
             on_text=on_text,
@@ -121,6 +122,11 @@ class Link:
         if context is not None:
             await context.shutdown()
         await self._keeper.close()
+
+    def _on_change(self, up: bool, message: str) -> None:
+        self._told_change(up, message)
+        if up:
+            self.look_again()  # whatever was notified meanwhile is lost
 
     # -- the requests of docs/link.md ---------------------------------------------------------------
 

@@ -146,11 +146,21 @@ class LogPiece:
 class Counters:
     """K: the kernel's counters since its boot."""
 
-    frames: int
+    frames_received: int
     fcs_errors: int
-    retransmissions: int
+    broken_frames: int
+    """Too long, or with a broken escape."""
+    frames_sent: int
+    notifications_again: int
+    answers_again: int
+    """Requests that came again and were answered from memory."""
     switches: int
     idle_microseconds: int
+    microseconds: int
+    """Since its boot."""
+    lost_bytes: int
+    stack_peak: int
+    """Most bytes of its own stack ever used."""
 
 
 def parse_device(payload: bytes) -> DeviceFacts:
@@ -248,7 +258,7 @@ def parse_log(payload: bytes) -> LogPiece:
 def parse_counters(payload: bytes) -> Counters:
     """K; a counter that the device does not keep is 0."""
     fields = Fields.of_map(payload, "kernel's counters")
-    return Counters(*(fields.uint(key, U64) if fields.has(key) else 0 for key in range(5)))
+    return Counters(*(fields.uint(key, U64) if fields.has(key) else 0 for key in range(11)))
 
 
 class Fields:

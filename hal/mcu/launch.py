@@ -19,7 +19,7 @@ LEAST_STACK = 256
 """MMA_STACK_LEAST of firmware/kernel/config.h."""
 ROOMY = 1 << 15
 """Bytes of an arena from which on unknown stacks and logs are given more."""
-CREATE_TRIES = 3
+CREATE_TRIES = UPLOAD_TRIES = 3
 
 Tell = Callable[[Stage, int, int], None]
 """Progress: a stage, done, total."""
@@ -125,17 +125,24 @@ async def find(link: Link, digest: bytes) -> int | None:
 
 
 async def load(link: Link, slot: int, image: aot.Image, tell: Tell) -> None:
-    """Upload and start. Either may have been done before an answer was lost; then it is not done again."""
+    """Upload and start. Either may have been done before an answer was lost; then it is not done again.
+
+    An upload that fell out of step, or whose digest is wrong, begins anew.
+    """
     total = len(image.stream)
-    tell(Stage.UPLOAD, 0, total)
-    try:
-        await link.upload(slot, image.stream, lambda done: tell(Stage.UPLOAD, done, total))
-        await link.start(slot, image.stream, image.entry, image.initial_memory)
-    except Refused as refusal:
-        if refusal.number != ErrorNumber.STATE:
-            raise
-        if (await link.executor(slot)).state not in (State.RUNNING, State.ENDED):
-            raise
+    for attempt in range(UPLOAD_TRIES):
+        tell(Stage.UPLOAD, 0, total)
+        try:
+            await link.upload(slot, image.stream, lambda done: tell(Stage.UPLOAD, done, total))
+            await link.start(slot, image.stream, image.entry, image.initial_memory)
+            return
+        except Refused as refusal:
+            if refusal.number not in (ErrorNumber.STATE, ErrorNumber.DIGEST):
+                raise
+            if (await link.executor(slot)).state in (State.RUNNING, State.ENDED):
+                return
+            if attempt == UPLOAD_TRIES - 1:
+                raise
 
 
 def layout_of(place: Place, parts: Parts) -> aot.Layout:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from hal import aot
+from hal.abi import State
 from hal.boards import Board
 from hal.broadcast import Broadcast, Stream
 from hal.budget import Parts
 from hal.errors import BoardError, BudgetError, DeviceError, HalError, LinkError, ModuleError
-from hal.link import Connect, DeviceFacts, Link, Refused, Traced
+from hal.link import Connect, DeviceFacts, Link, Place, Refused, Traced
 from hal.mcu import launch as steps
 from hal.mcu.describe import describe
 from hal.mcu.follower import Follower
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 
 COMPILERS = 2
 """Modules that are compiled at the same time."""
+PLACE_TRIES = 16
+FREE_TIME = 2.0
+"""How often, and for how many seconds each time, a launch waits for the slot of one that has ended."""
 USAGE_AGE = 1.0
 """Seconds for which counters read from the device are good enough."""
 
@@ -195,8 +199,7 @@ class McuTarget:
             await self.recover(())
         key, parts = tenant.key, compiled.parts
         if tenant.slot is None or tenant.place is None:
-            tenant.asked = True
-            tenant.place = await steps.place(self.link, tenant, launch, parts, self.facts)
+            tenant.place = await self._place(tenant, launch, parts)
             tenant.slot, tenant.parts, tenant.image = tenant.place.slot, parts, None
         if tenant.image is None:
             self._events.publish(Progress(key, Stage.LINK, 0, 1))
@@ -208,6 +211,22 @@ class McuTarget:
             self._events.publish(Progress(key, stage, done, total))
 
         await steps.load(self.link, tenant.slot, tenant.image, tell)
+
+    async def _place(self, tenant: Tenant, launch: Launch, parts: Parts) -> Place:
+        """A slot for it. Where there is no room it waits for those that have ended already to be freed."""
+        tenant.asked = True
+        for _ in range(PLACE_TRIES):
+            self._roster.freed.clear()
+            try:
+                return await steps.place(self.link, tenant, launch, parts, self.facts)
+            except BudgetError:
+                slots = (await self.link.slots()).slots
+                if not any(slot.state is State.ENDED for slot in slots) and not self._roster.freed.is_set():
+                    raise
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FREE_TIME):
+                    await self._roster.freed.wait()
+        return await steps.place(self.link, tenant, launch, parts, self.facts)
 
     async def _until_up(self, work: Callable[[], object]) -> None:
         """Do it, and again whenever the link failed on the way."""

@@ -19,7 +19,7 @@ from noisy_line import Line, Noise, Streams, noisy_line
 
 from hal.abi import EndCause, ErrorNumber, State
 from hal.link.slipmux import encode_text
-from hal.link.transport import StreamTransport
+from hal.link.transport import LinkTuning, StreamTransport
 
 BASE = 0x20001000
 
@@ -106,8 +106,7 @@ class DeviceDouble(resource.ObservableResource):
                 executor.task.cancel()
         self.executors.clear()
         self.boot += 1
-        for observation in list(self._observations):
-            observation._cancellation_callback()
+        self._observations.clear()
         self.say(f"mma 0.1 {self.board}: reset by software")
 
     def end(self, executor: Executor, cause: EndCause, status: int = 0) -> None:
@@ -118,9 +117,8 @@ class DeviceDouble(resource.ObservableResource):
 
     async def add_observation(self, request: Message, serverobservation: Any) -> None:
         if request.opt.uri_path == ("s",):
-            for observation in list(self._observations):  # a newer one replaces it
-                observation._cancellation_callback()
-            await super().add_observation(request, serverobservation)
+            self._observations = {serverobservation}  # a newer one replaces the one before
+            serverobservation.accept(lambda: self._observations.discard(serverobservation))
 
     async def render(self, request: Message) -> Message:
         path = request.opt.uri_path
@@ -150,7 +148,7 @@ class DeviceDouble(resource.ObservableResource):
         return content([self.boot, *rows])
 
     def _get_k(self, request: Message) -> Message:
-        return content({0: len(self.requests), 1: 0, 2: 0, 3: 4, 4: 5})
+        return content({0: len(self.requests), 6: 4, 7: 5})
 
     def _create(self, request: Message) -> Message:
         wish = cbor2.loads(request.payload)
@@ -221,7 +219,8 @@ class DeviceDouble(resource.ObservableResource):
 
 
 def content(value: object, code: Code = Code.CONTENT) -> Message:
-    return Message(code=code, payload=cbor2.dumps(value), content_format=60)
+    tuning = LinkTuning(4_000_000, 512)  # a notification that is lost comes again as soon as a device's does
+    return Message(code=code, payload=cbor2.dumps(value), content_format=60, transport_tuning=tuning)
 
 
 def refuse(code: Code, number: ErrorNumber, missing: int = -1, largest: int = -1) -> Message:
