@@ -75,7 +75,7 @@ static const uint8_t *send_answer(const struct mma_head *head, uint32_t payload,
 static void send_reset(uint16_t id) {
     struct mma_head head;
     uint32_t length;
-    mma_head_start(&head, MMA_COAP_RST, MMA_CODE_EMPTY, id, 0, 0);
+    mma_head_start(&head, MMA_COAP_RST, MMA_CODE_EMPTY, id, head.bytes, 0);
     (void)send_answer(&head, 0, &length);
 }
 
@@ -107,7 +107,7 @@ __attribute__((noinline)) static void finish(const struct mma_coap *request, con
         mma_head_number(&head, MMA_OPTION_FORMAT, reply->format);
     }
     block->more = total > from + payload;
-    if (payload && (block->more || request->block2.given)) {
+    if (payload && reply->code == MMA_CODE_CONTENT && (block->more || request->block2.given)) {
         mma_head_block(&head, MMA_OPTION_BLOCK2, block);
     }
     if (reply->acknowledges) {
