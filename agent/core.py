@@ -88,6 +88,9 @@ class Agent:
         self.resources = resources_of(self.description)
         self.attributes = attributes_of(self.description, around.config.attributes)
         self._checkpointed: list[mesos.Resource] = []
+        self._leader: Upid | None = None
+        self._ready = False
+        """What was kept of an earlier life is read: before that no master may hear of us."""
         self._group: asyncio.TaskGroup | None = None
         self._stopping = asyncio.Event()
         self._shut_down = ""
@@ -160,6 +163,9 @@ class Agent:
             self._checkpointed = list(recovered.resources)
             self.tasks.recover(recovered)
         events = self.target.events()
+        self._ready = True
+        if self._leader is not None:
+            self.registration.detected(self._leader)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -231,7 +237,9 @@ class Agent:
 
     def detected(self, master: Upid | None) -> None:
         """There is a (new) leading master, or none."""
-        self.registration.detected(master)
+        self._leader = master
+        if self._ready:
+            self.registration.detected(master)
 
     def link_lost(self, peer: Peer) -> None:
         """Our port's connection to `peer` broke or could not be opened."""

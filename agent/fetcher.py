@@ -64,7 +64,10 @@ class Fetcher:
         return await asyncio.shield(running)
 
     async def _fetch(self, uri: str) -> bytes:
-        scheme = urlsplit(uri).scheme.lower()
+        try:
+            scheme = urlsplit(uri).scheme.lower()
+        except ValueError:
+            scheme = "malformed"
         if scheme in ("http", "https"):
             return await self._download(uri)
         if scheme == "file":
