@@ -29,7 +29,7 @@ def test_stm32f4() -> None:
 def test_unknown_board_names_the_nearest() -> None:
     with pytest.raises(BoardError, match="Did you mean stm32f4"):
         load_board("stm32")
-    with pytest.raises(BoardError, match="Boards are .*stm32f4"):
+    with pytest.raises(BoardError, match=r"Boards are .*stm32f4"):
         load_board("zzz")
 
 
