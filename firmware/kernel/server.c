@@ -158,7 +158,12 @@ static void answer(const struct mma_coap *request, uint32_t fcs) {
 
 // -- the observer -----------------------------------------------------------------------------------------------
 
-void mma_server_changed(void) { observer.changed = true; }
+void mma_server_changed(void) {
+    if (!observer.changed) {
+        observer.changed = true;
+        mma_arch_wake(); // or the kernel would idle on, and tell only at its next interrupt
+    }
+}
 
 void mma_server_observe(const struct mma_coap *request, bool wanted) {
     observer.tries = 0;
