@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import cbor2
-import native
+import host_build
 import pytest
 from aiocoap import ACK, CON, DELETE, EMPTY, GET, NON, POST, PUT, RST, Message
 
@@ -56,7 +56,7 @@ def conversation() -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    built = native.fuzzer(tmp_path_factory.mktemp("fuzz"))
+    built = host_build.fuzzer(tmp_path_factory.mktemp("fuzz"))
     if built is None:
         pytest.skip("GCC with its sanitizers is not installed")
     return built

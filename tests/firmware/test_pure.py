@@ -10,7 +10,7 @@ from typing import Any
 
 import aiocoap
 import cbor2
-import native
+import host_build
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +21,7 @@ Bytes = ctypes.POINTER(u8)
 
 @pytest.fixture(scope="module")
 def pure(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    return native.library(Path(tmp_path_factory.mktemp("pure")))
+    return host_build.library(Path(tmp_path_factory.mktemp("pure")))
 
 
 def buffer(data: bytes) -> Any:
