@@ -27,6 +27,10 @@ CBOR = 60
 """Content-format of all CBOR payloads (RFC 7252 section 12.3's registry)."""
 WATCH_AGAIN = 5.0
 """Seconds without a notification after which the observation is registered anew."""
+LEAST_BLOCK = 64
+"""Smallest block of an upload over a bad line."""
+GOOD_BLOCKS = 8
+"""Blocks in a row without a loss after which they grow again."""
 FIRST_BLOCK = 64
 """Block size until the device has told its own."""
 
@@ -190,24 +194,31 @@ class Link:
     ) -> None:
         """PUT /x/N, block after block; `progress` gets the bytes that the device has.
 
-        Block by block here, not in aiocoap, so that other requests get their turn and progress shows.
+        Block by block here, not in aiocoap: other requests get their turn, progress shows, and blocks
+        shrink while the line is bad, since what is lost is always a whole frame.
         """
-        size = self._block
-        exponent = size.bit_length() - 5
-        count = max(1, -(-len(stream) // size))
-        for number in range(count):
-            more = number + 1 < count
-            block = BlockOption.BlockwiseTuple(number, more, exponent)
-            piece = stream[number * size : (number + 1) * size]
+        size, offset, good = self._block, 0, 0
+        while offset < len(stream) or offset == 0:
+            before = self.statistics.retransmissions
+            more = offset + size < len(stream)
+            block = BlockOption.BlockwiseTuple(offset // size, more, size.bit_length() - 5)
+            piece = stream[offset : offset + size]
             response = await self._request(codes.PUT, "x", str(slot), payload=piece, block1=block, cbor=False)
             answer = response.opt.block1
             if more and (response.code is not codes.CONTINUE or answer is None):
                 raise DeviceError(
-                    f"{self.name} took block {number} of {count} for the last one.", code=response.code.dotted
+                    f"{self.name} took the block at byte {offset} for the last one.",
+                    code=response.code.dotted,
                 )
-            if answer is not None and answer.block_number != number:
-                raise DeviceError(f"{self.name} answered to block {number} with {answer.block_number}.")
-            progress(min(len(stream), (number + 1) * size))
+            if answer is not None and answer.block_number != block.block_number:
+                raise DeviceError(f"{self.name} answered to another block than the one at byte {offset}.")
+            offset += size
+            progress(min(len(stream), offset))
+            good = good + 1 if self.statistics.retransmissions == before else 0
+            if not good:
+                size = max(LEAST_BLOCK, size // 2)
+            elif good >= GOOD_BLOCKS and size < self._block and offset % (2 * size) == 0:
+                size, good = 2 * size, 0
 
     async def start(self, slot: int, stream: bytes, entry: int, memory: int) -> None:
         """POST /x/N, start: `stream` is what was uploaded, `memory` the guest's first linear memory."""

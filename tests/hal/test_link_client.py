@@ -128,6 +128,19 @@ async def test_everything_arrives_over_a_noisy_line(seed: int) -> None:
         await link.close()
 
 
+async def test_an_upload_uses_the_line_well() -> None:
+    """Of all bytes on a clean line, both ways, at least 90 % are the image's, escapes included."""
+    async with double() as (_, line):
+        link = Link("double", line.connect, baud=115200)
+        await link.open()
+        place = await link.create(WISH)
+        before = link.statistics.bytes_sent + link.statistics.bytes_received
+        await link.upload(place.slot, random.Random(1).randbytes(32_000))
+        taken = link.statistics.bytes_sent + link.statistics.bytes_received - before
+        assert 32_000 / taken > 0.9
+        await link.close()
+
+
 async def test_a_cut_line_is_told_and_comes_back() -> None:
     changes: list[tuple[bool, str]] = []
     async with double() as (_, line):

@@ -1,0 +1,188 @@
+"""Executors on the real kernel, in QEMU: the compiler, the link and the kernel together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+from importlib import resources
+from pathlib import Path
+
+import guests
+import pytest
+from guests import end_of, output_of, play, run, wasm
+
+from emulation.faults import LinkFaults
+from emulation.machine import Machine
+from emulation.targets import open_machine
+from hal import firmware
+from hal.boards import load_board
+from hal.guest import build_module
+from hal.mcu import McuTarget
+from hal.target import Budget, Cause, Ended, Grants, Launch, Output, Started
+
+pytestmark = [
+    pytest.mark.end_to_end,
+    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="QEMU is missing: see mma doctor"),
+]
+BOARD = load_board("stm32f4")
+EXAMPLES = Path(str(resources.files("firmware"))) / "sdk" / "examples"
+
+
+def example(name: str) -> bytes:
+    return build_module(EXAMPLES / f"{name}.c")
+
+
+@contextlib.asynccontextmanager
+async def device(faults: LinkFaults | None = None) -> AsyncIterator[tuple[McuTarget, Machine]]:
+    """An stm32f4 in QEMU and its target."""
+    async with open_machine("stm32f4@qemu", faults=faults) as machine:
+        await machine.start(firmware.build(BOARD).elf)
+        target = McuTarget("stm32f4@qemu", BOARD, machine.connect)
+        await target.open()
+        try:
+            yield target, machine
+        finally:
+            await target.close()
+
+
+async def test_the_examples() -> None:
+    async with device() as (target, _):
+        events = await play(target, Launch("a", example("hello")))
+        assert output_of(events) == b"hello from an executor\n"
+        assert end_of(events).output == b"hello"
+        assert (await run(target, Launch("a", example("fib"), ("20",)))).output == b"6765"
+        ended = await run(target, Launch("a", example("trap")))
+        assert ended.cause is Cause.TRAPPED
+        assert "integer divide by zero in function" in ended.message
+        ended = await run(target, Launch("a", example("oob")))
+        assert ended.message.startswith("Trap: out of bounds memory access in function walk (pc 0x2000")
+        ended = await run(target, Launch("a", example("crc32")))
+        assert (ended.cause, ended.status) == (Cause.EXITED, 0)
+
+
+@pytest.mark.parametrize("words", guests.TRAPS)
+async def test_every_trap_has_the_words_that_it_has_on_the_host(words: str) -> None:
+    async with device() as (target, _):
+        module = wasm(guests.trapping(guests.TRAPS[words]))
+        ended = await run(target, Launch("a", module, budget=Budget(total=8192)))
+        assert ended.cause is Cause.TRAPPED
+        assert ended.message.startswith(f"Trap: {words} in function ")
+        assert (await run(target, Launch("b", wasm(guests.RETURN, 3)))).status == 3
+
+
+async def test_host_calls() -> None:
+    small = Budget(memory=256)
+    async with device() as (target, _):
+        ended = await run(target, Launch("a", wasm(guests.HELLO), budget=small))
+        assert (ended.status, ended.output) == (-3, b"ell")
+        ended = await run(target, Launch("a", wasm(guests.ECHO), ("one", "zwei \u20ac"), small))
+        assert (ended.status, ended.output) == (2, "zwei \u20ac".encode())
+        assert (await run(target, Launch("a", wasm(guests.TIME)))).status == 0
+        assert (await run(target, Launch("a", wasm(guests.EXIT)))).status == 7
+        assert (await run(target, Launch("a", wasm(guests.NO_PINS), budget=small))).status == 4 * -4
+
+
+async def test_pins_that_are_not_granted_are_refused_and_said_so() -> None:
+    text = """(module (import "mma" "gpio_mode" (func $mode (param i32 i32) (result i32)))
+      (func (export "main") (result i32)
+        (i32.add (i32.mul (i32.const 100) (call $mode (i32.const 3) (i32.const 1)))
+                 (call $mode (i32.const 4) (i32.const 1)))))"""
+    async with device() as (target, _):
+        events = await play(target, Launch("a", wasm(text), grants=Grants(gpio=frozenset({3}))))
+        assert end_of(events).status == -1
+        assert b"not granted" in output_of(events)
+
+
+async def test_a_loop_and_a_sleep_are_killed_while_others_work() -> None:
+    async with device() as (target, _):
+        stream = target.events()
+        for key, module in (("spin", example("spin")), ("sleep", wasm(guests.SLEEP))):
+            await target.spawn(Launch(key, module))
+            while not isinstance(await anext(stream), Started):
+                pass
+        assert (await run(target, Launch("fib", example("fib"), ("18",)))).output == b"2584"
+        assert (await target.usage())["spin"].cpu_seconds > 0
+        for key in ("spin", "sleep"):
+            await target.kill(key)
+            while not (isinstance(event := await anext(stream), Ended) and event.key == key):
+                pass
+            assert event.cause is Cause.KILLED
+
+
+async def test_a_hundred_in_a_row() -> None:
+    module = example("fib")
+    async with device() as (target, _):
+        before = await target.link.device()
+        for number in range(100):
+            ended = await run(target, Launch(f"task {number}", module, (str(number % 15),), Budget(cpus=1)))
+            assert ended.cause is Cause.EXITED, ended
+        after = await target.link.device()
+        assert (after.boot, after.free_bytes) == (before.boot, before.free_bytes)
+        assert (await target.link.counters()).lost_bytes == 0
+
+
+async def test_eight_at_once_one_of_them_hostile() -> None:
+    module = example("fib")
+    async with device() as (target, _):
+        await target.spawn(Launch("hostile", example("spin"), budget=Budget(cpus=0.5)))
+        launches = [Launch(f"{n}", module, (f"{n}",), Budget(cpus=0.05)) for n in range(15, 22)]
+        events = await play(target, *launches)
+        results = [end_of(events, launch.key).output for launch in launches]
+        assert results == [b"610", b"987", b"1597", b"2584", b"4181", b"6765", b"10946"]
+        assert len((await target.link.slots()).slots) == 1
+
+
+async def test_a_flooded_log() -> None:
+    async with device() as (target, _):
+        events = await play(target, Launch("a", wasm(guests.FLOOD), budget=Budget(memory=256, log=512)))
+        outputs = [event for event in events if isinstance(event, Output)]
+        assert sum(len(output.data) + output.dropped for output in outputs) == 5000 * 16
+        assert output_of(events).endswith(b"0123456789abcde\n")
+
+
+async def test_a_damaged_line() -> None:
+    """1e-3 of all bytes flipped, both ways: slower, and nothing wrong."""
+    faults = LinkFaults(seed=3)
+    async with device(faults) as (target, _):
+        faults.flip = 1e-3
+        for number in range(10, 13):
+            ended = await run(target, Launch("a", example("fib"), (f"{number}",)))
+            assert ended.output == str({10: 55, 11: 89, 12: 144}[number]).encode()
+        faults.flip = 0
+        counters = await target.link.counters()
+        assert counters.fcs_errors + target.link.statistics.fcs_errors > 0
+
+
+async def test_a_reset_under_a_running_task() -> None:
+    async with device() as (target, machine):
+        stream = target.events()
+        await target.spawn(Launch("a", example("spin")))
+        while not isinstance(await anext(stream), Started):
+            pass
+        await machine.reset()
+        async with asyncio.timeout(10):
+            while not isinstance(event := await anext(stream), Ended):
+                pass
+        assert event.cause is Cause.DEVICE_RESET
+        assert (await run(target, Launch("b", example("fib"), ("10",)))).output == b"55"
+
+
+async def test_a_restarted_gateway_finds_its_executor() -> None:
+    async with device() as (target, machine):
+        stream = target.events()
+        await target.spawn(Launch("f/a", example("spin")))
+        while not isinstance(await anext(stream), Output):
+            pass
+        await target.close()
+        again = McuTarget("stm32f4@qemu", BOARD, machine.connect)
+        await again.open()
+        stream = again.events()
+        assert await again.recover(["f/a", "f/b"], {"f/a": len(b"spinning\n")}) == {"f/a"}
+        await again.kill("f/a")
+        async with asyncio.timeout(10):
+            while not isinstance(event := await anext(stream), Ended):
+                assert not isinstance(event, Output)
+        assert (event.key, event.cause) == ("f/a", Cause.KILLED)
+        await again.close()
