@@ -261,6 +261,10 @@ class Agent:
         self.tasks.updates.resume()
         self.publish(Registered(self.target_name, agent_id, f"{master.ip}:{master.port}", again))
 
+    def forsaken(self) -> None:
+        """The master has seen its link to us break."""
+        self.tasks.abandon_uncheckpointed()
+
     def disconnected(self, reason: str) -> None:
         """The master may not have us: updates wait."""
         log.info("%s: disconnected, %s", self.target_name, reason)

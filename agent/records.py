@@ -35,6 +35,8 @@ class TaskRecord:
     spawned: bool = False
     """The target knows of it; an Ended will come."""
     kill: Kill | None = None
+    abandoned: bool = False
+    """The master gave it up and told its framework: nobody waits for more of it."""
     deadline: asyncio.TimerHandle | None = None
     """max_completion_time."""
     created: float = field(default_factory=time.time)

@@ -66,6 +66,10 @@ class Registrant(Protocol):
         """The master asks for tasks that it may know and we may not."""
         ...
 
+    def forsaken(self) -> None:
+        """The master has seen its link to us break, while we thought that all was well."""
+        ...
+
     def disconnected(self, reason: str) -> None:
         """The master may not have us."""
         ...
@@ -134,6 +138,7 @@ class Registration:
         self._last_ping = asyncio.get_running_loop().time()
         self._agent.send(sender, internal.PongSlaveMessage())
         if not connected and self.running:
+            self._agent.forsaken()
             self._again("the master holds us for disconnected")
 
     def terminate(self) -> None:

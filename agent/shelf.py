@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -114,6 +114,12 @@ class Shelf:
         self._store.write(
             "DELETE FROM tasks WHERE agent = ? AND framework = ? AND task = ?", self._name, *key
         )
+
+    def drop_task_and_updates(self, task: TaskRecord, updates: Iterable[internal.StatusUpdate]) -> None:
+        """A task of which nobody wants to hear any more."""
+        for update in updates:
+            self.drop_update(update.uuid)
+        self.drop_task(task.key)
 
     def save_update(self, update: internal.StatusUpdate) -> None:
         """An update that is to be acknowledged."""

@@ -192,6 +192,27 @@ class Tasks:
                 self._kill(framework, task, Kill.SHUTDOWN, 0.0)
         self._forget_shut_down(framework)
 
+    def abandon_uncheckpointed(self) -> None:
+        """The master held us for disconnected. It then gives up, at once, the tasks of frameworks that do
+        not checkpoint (Master::exited): it has told them lost and offers their resources anew. They must
+        go from the target too, without a word; a native agent leaves them running for ever."""
+        for task in self.book.tasks():
+            framework = self.book.frameworks.get(task.framework_id)
+            if framework is None or framework.info.checkpoint or task.abandoned:
+                continue
+            task.abandoned = True
+            waiting = [update for update in self.updates if key_of(update) == task.key]
+            self._shelf.drop_task_and_updates(task, waiting)
+            self.updates.drop_task(task.key)
+            if task.terminal:
+                self._forget_abandoned(framework, task)
+            else:
+                self._kill(framework, task, Kill.SHUTDOWN, 0.0)
+
+    def _forget_abandoned(self, framework: FrameworkRecord, task: TaskRecord) -> None:
+        if self.book.forget_task(task):
+            self._framework_gone(framework.id)
+
     def begin_drain(self, drain: mesos.DrainConfig) -> None:
         """DrainSlaveMessage: end all tasks, each within the smaller of its own grace and the drain's."""
         if not self.book.frameworks:
@@ -214,6 +235,7 @@ class Tasks:
     def _kill(self, framework: FrameworkRecord, task: TaskRecord, why: Kill, grace: float) -> None:
         assert self.executors is not None
         tells = framework.can(mesos.FrameworkInfo.Capability.TASK_KILLING_STATE)
+        tells = tells and not task.abandoned and not framework.terminating
         if task.spawned and task.kill is None and tells:
             killing = Verdict(mesos.TASK_KILLING, None, _EXECUTOR, f"Being killed: {why.value}.")
             self._report(task, killing)
@@ -261,13 +283,15 @@ class Tasks:
     def _end(
         self, framework: FrameworkRecord, task: TaskRecord, verdict: Verdict, extras: Extras | None = None
     ) -> None:
-        if framework.terminating:
+        if framework.terminating or task.abandoned:
             task.state = verdict.state
         else:
             self._report(task, verdict, extras)
         self._exit_executor(framework, task, verdict)
         if framework.terminating:
             self._forget_shut_down(framework)
+        elif task.abandoned:
+            self._forget_abandoned(framework, task)
 
     def _exit_executor(self, framework: FrameworkRecord, task: TaskRecord, verdict: Verdict) -> None:
         """A custom executor exits with the last of its tasks; the master then frees its resources."""
@@ -408,9 +432,13 @@ class Tasks:
     def fill_reregistration(self, message: internal.ReregisterSlaveMessage) -> None:
         """All tasks that live or wait for an acknowledgement, with their executors and frameworks."""
         for framework in self.book.frameworks.values():
+            tasks = [task for task in framework.tasks.values() if not task.abandoned]
+            if framework.terminating or not tasks:
+                continue  # what is only dying would stay in the master's books: no update will follow
+            used = {task.executor_id for task in tasks}
             message.frameworks.add().CopyFrom(framework.info)
-            message.executor_infos.extend(framework.executors.values())
-            message.tasks.extend(task.as_task() for task in framework.tasks.values())
+            message.executor_infos.extend(info for name, info in framework.executors.items() if name in used)
+            message.tasks.extend(task.as_task() for task in tasks)
 
     # -- forgetting -----------------------------------------------------------------------------------------
 

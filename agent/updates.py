@@ -95,7 +95,13 @@ class UpdateQueues:
     def drop(self, framework_id: str) -> None:
         """Forget all updates of a framework that is gone: nobody would acknowledge them."""
         for key in [key for key in self._queues if key[0] == framework_id]:
-            self._queues.pop(key).stop_timer()
+            self.drop_task(key)
+
+    def drop_task(self, key: TaskKey) -> None:
+        """Forget the updates of one task."""
+        queue = self._queues.pop(key, None)
+        if queue is not None:
+            queue.stop_timer()
 
     def pause(self) -> None:
         """Send nothing until resume()."""

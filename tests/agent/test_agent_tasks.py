@@ -440,6 +440,29 @@ async def test_tasks_that_only_the_master_knows_are_dropped_or_lost(bench: Bench
     ]
 
 
+async def test_what_the_master_gave_up_goes_without_a_word(bench: Bench) -> None:
+    """Frameworks that do not checkpoint lose their tasks when the master's link to us breaks."""
+    careless = framework_info(Capability.TASK_KILLING_STATE, framework="F1")
+    careless.checkpoint = False
+    bench.master.acknowledging = True
+    await bench.running()
+    bench.target.autokill = False
+    bench.send(run_task("T1", framework=careless))
+    await bench.master.status("T1", RUNNING)
+    told = len(bench.master.all(internal.StatusUpdateMessage))
+    bench.send(internal.PingSlaveMessage(connected=False))
+    message = await bench.master.take(internal.ReregisterSlaveMessage)
+    assert [task.task_id.value for task in message.tasks] == ["T0"]
+    assert [item.id.value for item in message.frameworks] == ["F0"]
+    await bench.until(lambda: bench.target.kills == [("F1/T1", 0.0)])
+    bench.send(run_task("T2", framework=careless))  # the framework itself lives
+    await bench.master.status("T2", RUNNING)
+    bench.target.end("F1/T1", Cause.KILLED)
+    await bench.until(lambda: bench.agent.tasks.book.task(("F1", "T1")) is None)
+    after = bench.master.all(internal.StatusUpdateMessage)[told:]
+    assert {item.update.status.task_id.value for item in after} == {"T2"}
+
+
 async def test_reservations_are_told_at_reregistration(bench: Bench) -> None:
     message = internal.CheckpointResourcesMessage()
     resource = message.resources.add(name="cpus", type=mesos.Value.SCALAR)
