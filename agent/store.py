@@ -57,7 +57,7 @@ class Store:
         self._pending: list[Statement] = []
         self._queued = 0
         self._committed = 0
-        self._running: asyncio.Future[None] | None = None
+        self._running: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Open or create; StoreError when the file is not ours, is newer than we, or is in use."""
@@ -135,22 +135,20 @@ class Store:
         wanted = self._queued
         while self._committed < wanted and self._connection is not None:
             if self._running is None:
-                self._running = self._begin()
+                self._running = asyncio.create_task(self._write_queued(), name="agent store")
             # Shielded: a sender that is cancelled leaves the write to those who wait for it too.
             await asyncio.shield(self._running)
 
-    def _begin(self) -> asyncio.Future[None]:
-        """Hand all that is queued to the store's thread."""
+    async def _write_queued(self) -> None:
+        """Hand all that is queued to the store's thread. The books are closed in here and not in a
+        callback: a task that is done but still stands in `_running` would make durable() spin."""
         batch, self._pending = self._pending, []
         last = self._queued
-
-        def done(_: asyncio.Future[None]) -> None:
+        try:
+            await self._call(lambda: self._commit(batch))
             self._committed = last
+        finally:
             self._running = None
-
-        running = asyncio.ensure_future(self._call(lambda: self._commit(batch)))
-        running.add_done_callback(done)
-        return running
 
     def _commit(self, batch: list[Statement]) -> None:
         """In the store's thread. A disk that cannot be written holds up the agent, it loses nothing."""

@@ -42,6 +42,23 @@ async def test_what_is_durable_is_there_after_reopening(tmp_path: Path) -> None:
     await again.close()
 
 
+async def test_many_readers_and_writers_at_once(tmp_path: Path) -> None:
+    """Once a wait that came between a commit and its bookkeeping spun for ever."""
+    store = Store(tmp_path / "s.sqlite")
+    await store.open()
+
+    async def user(number: int) -> None:
+        for turn in range(5):
+            store.write(INSERT, f"{number}-{turn}", "x")
+            await store.durable()
+            assert await store.read("SELECT 1 FROM agents WHERE name = ?", f"{number}-{turn}")
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(user(number) for number in range(100)))
+    assert len(await names(store)) == 500
+    await store.close()
+
+
 async def test_a_sender_that_is_cancelled_does_not_take_the_write_along(tmp_path: Path) -> None:
     store = Store(tmp_path / "s.sqlite")
     await store.open()
