@@ -33,6 +33,10 @@ class GdbGone(GdbError):
     """GDB or the session has ended."""
 
 
+class StillRunning(GdbError):
+    """The target did not stop in the time that the caller gave."""
+
+
 class StubLost(GdbError):
     """The debug stub of the target does not answer, and no attempt to recover it helped."""
 

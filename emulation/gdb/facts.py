@@ -193,15 +193,17 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """The target as it was found. `paused_for` are the seconds that attaching held it (measured).
+    """The target as it was found.
 
-    `reverse`: the target can run backwards. `features` are the stub's own words (qSupported).
+    Attaching halts every target. `paused_for` are the seconds that this one was held, as measured, where it
+    was let run on at once; None where it stays stopped. `reverse`: it can run backwards; else `why_not`.
+    `features` are the stub's own words (qSupported).
     """
 
     address: str
     stub: str
-    pauses: bool
-    paused_for: float
+    paused_for: float | None
     reverse: bool
+    why_not: str
     features: tuple[str, ...]
     frame: Frame | None

@@ -60,13 +60,15 @@ class Guard:
         *,
         patience: Patience | None = None,
         runs: Callable[[], Awaitable[bool | None]] | None = None,
+        runs_on_loss: bool | None = None,
     ) -> None:
-        """`runs` tells from elsewhere, such as QMP, whether the target runs; None if unknown. With it a stop
+        """`runs_on_loss`: this stub lets its target run when the connection ends. `runs` tells from elsewhere, such as QMP, whether the target runs; None if unknown. With it a stop
         that the stub never reported is noticed without anyone asking."""
         self.address = address
         self.emit = emit
         self.patience = patience or Patience()
         self.runs = runs
+        self.runs_on_loss = runs_on_loss is not False
         self.link: StubLink | None = None
         self.request: Request | None = None
         self.greeting = Greeting()
@@ -98,6 +100,26 @@ class Guard:
             await self.link.close()
             self.link = None
 
+    async def release(self) -> None:
+        """GDB is no more: remove its breakpoints, let the target run, and let go. Whatever fails is left."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        link = self.link
+        if link is None or self.detached:
+            return
+        with link.hearing() as answers, contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.patience.answer):
+                if self.running:
+                    link.interrupt()
+                    while not is_stop_reply(await answers.get()):
+                        pass
+                farewell = [b"z" + body[1:] for body in self.greeting.breakpoints.values()]
+                farewell.append(b"D;1" if b"multiprocess+" in self.greeting.features else b"D")
+                for body in farewell:
+                    link.send(body)
+                    await answers.get()
+        self.detached = True
+
     async def _stop_serving(self) -> None:
         if self._server is not None:
             self._server.close()
@@ -119,7 +141,8 @@ class Guard:
                 await self.link.close()
             self.link = await StubLink.open(self.address, self.from_stub, self.lost)
         except OSError as error:
-            self.emit(Lost(f"Nothing answers at {self.address}: {error.strerror or error}."))
+            why = f"Nothing answers at {self.address}: {error.strerror or error}."
+            self.emit(Lost(f"{why} Is the machine on, and was its debug stub started?"))
             writer.close()
             return
         self._gdb, self._gdb_acks, self.detached = writer, True, False

@@ -113,7 +113,7 @@ def source_line(fields: Fields) -> SourceLine:
     )
 
 
-def stopped(fields: Fields, passing: bool) -> Stopped:
+def stopped(fields: Fields) -> Stopped:
     """A `*stopped` record. The watched expression is under one of three names, by kind of watchpoint."""
     watch = next(
         (fields.fields(name) for name in ("wpt", "hw-awpt", "hw-rwpt") if name in fields.values), Fields()
@@ -129,5 +129,4 @@ def stopped(fields: Fields, passing: bool) -> Stopped:
         value.text("old"),
         value.text("new") or value.text("value"),
         fields.text("return-value"),
-        passing,
     )

@@ -41,6 +41,8 @@ class Patience:
     """For a stub to take a new connection and answer on it."""
     doubt: float = 1.0
     """Between two looks from elsewhere at whether a running target runs."""
+    gdb: float = 30.0
+    """For GDB itself to finish a command; longer than the stub's recovery takes, which happens within it."""
 
 
 class Trouble(Enum):
@@ -66,14 +68,14 @@ async def recover(guard: Guard, trouble: Trouble) -> bool:
     if trouble is not Trouble.LOST and await _in_place(guard, actions):
         guard.emit(Recovered("stub", tuple(actions), time.monotonic() - begin))
         return True
-    was_running = guard.running
+    moved = not guard.running and guard.runs_on_loss
     reason = await _reconnect(guard, actions)
     if reason:
         remedy = "Reset or restart the target, then attach."
         guard.emit(Lost(f"The debug stub at {guard.address} is gone: {reason}. {remedy}"))
         return False
     _settle(guard, trouble, actions)
-    guard.emit(Recovered("stub", tuple(actions), time.monotonic() - begin, moved=not was_running))
+    guard.emit(Recovered("stub", tuple(actions), time.monotonic() - begin, moved=moved))
     return True
 
 
