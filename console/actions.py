@@ -24,6 +24,8 @@ class Scope(Enum):
     OFFERS = "offers"
     TASKS = "tasks"
     LOGS = "logs"
+    DIALOG = "dialog"
+    CONFIRM = "confirm"
 
 
 class Group(Enum):
@@ -174,6 +176,7 @@ ACTIONS: tuple[Action, ...] = (
         show=True,
     ),
     # -- logs
+    Action("log.source", ("s",), "Source", "Choose whose lines to read.", Group.LOGS, Scope.LOGS, show=True),
     Action(
         "log.follow", ("f",), "Follow", "Keep the newest line in sight.", Group.LOGS, Scope.LOGS, show=True
     ),
@@ -223,6 +226,12 @@ ACTIONS: tuple[Action, ...] = (
         Scope.APP,
         show=True,
     ),
+    # -- dialogs
+    Action(
+        "dialog.close", ("escape",), "Cancel", "Close it and change nothing.", Group.CONSOLE, Scope.DIALOG
+    ),
+    Action("confirm.yes", ("y",), "Yes", "Do it.", Group.CONSOLE, Scope.CONFIRM),
+    Action("confirm.no", ("n",), "No", "Leave everything as it is.", Group.CONSOLE, Scope.CONFIRM),
 )
 
 BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}

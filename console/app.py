@@ -1,13 +1,37 @@
-"""mma-console: the application. Composition and bindings only; screens draw, `console.feed` works."""
+"""mma-console: the application. Routes only: views draw, `console.feed` folds, the backend works."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
 
 from textual.app import App
+from textual.screen import Screen
 
-from console.backend import BackendFactory
+from console import messages as say
+from console.actions import Scope, bindings
+from console.backend import Backend, BackendFactory
+from console.events import Progressed
+from console.feed import Feed
+from console.figures import counted
+from console.mesos import TaskSpec
+from console.model import MASTER, State, start
+from console.notices import notices
+from console.palette import ActionProvider
+from console.screens.fleet import FleetScreen
+from console.screens.logs import LogsScreen
+from console.screens.offers import OffersScreen
+from console.screens.tasks import TasksScreen
+from console.screens.view import View
+from console.theme import DARK, LIGHT
+
+_TICK = 1.0
+_TROUBLE_SECONDS = 12.0
 
 
 class ConsoleApp(App[None]):
@@ -15,6 +39,26 @@ class ConsoleApp(App[None]):
 
     `backend` opens the session once the first frame is on the screen. `targets` are the names that will
     come up, so that they are shown from the start. `keymap` gives actions other keys, by their ids.
+    """
+
+    TITLE = "mma-console"
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "fleet": FleetScreen,
+        "offers": OffersScreen,
+        "tasks": TasksScreen,
+        "logs": LogsScreen,
+    }
+    DEFAULT_MODE = "fleet"
+    COMMANDS: ClassVar[set[Any]] = {ActionProvider}
+    COMMAND_PALETTE_BINDING = "f24"  # ours is in the registry, as app.palette
+    BINDINGS = bindings(Scope.APP)
+
+    CSS = """
+    CommandPalette { background: $background 60%; }
+    CommandPalette SearchIcon { display: none; }
+    CommandPalette > Vertical { background: $surface; width: 80; max-width: 100%; }
+    Toast { background: $panel; width: 64; max-width: 90%; padding: 0 1; }
+    Tooltip { background: $panel; color: $foreground; }
     """
 
     def __init__(
@@ -26,7 +70,243 @@ class ConsoleApp(App[None]):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self._backend_factory = backend
-        self._target_names = tuple(targets)
-        self._overrides = dict(keymap or {})
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        self.overrides = dict(keymap or {})
+        self.set_keymap(self.overrides)
+        self._factory = backend
         self._clock = clock
+        self._feed = Feed(start(targets), clock, self._changed)
+        self._backend: Backend | None = None
+        self._drawn = self._feed.state
+        self._session: asyncio.Task[None] | None = None
+        self._folding: asyncio.Task[None] | None = None
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """For themes that are not ours."""
+        return DARK.variables
+
+    # -- what views draw
+
+    @property
+    def state(self) -> State:
+        """The newest one."""
+        return self._feed.state
+
+    @property
+    def now(self) -> float:
+        """The time."""
+        return self._clock()
+
+    def _changed(self) -> None:
+        self.post_message(say.StateChanged())
+
+    def redraw(self) -> None:
+        """Show the newest state on every screen of the present mode."""
+        for screen in self.screen_stack:
+            if isinstance(screen, View):
+                screen.draw()
+            elif hasattr(screen, "refresh_targets"):
+                screen.refresh_targets()
+
+    def on_state_changed(self) -> None:
+        """After an event, at most thirty times a second."""
+        before, self._drawn = self._drawn, self.state
+        if before.master.failed != self.state.master.failed:
+            self.refresh_bindings()  # trying again makes sense now, or no more
+        for notice in notices(before, self.state):
+            severity = "error" if notice.bad else "information"
+            self.notify(
+                notice.text, severity=severity, timeout=_TROUBLE_SECONDS if notice.bad else 5, markup=False
+            )
+        self.redraw()
+
+    # -- the session
+
+    def on_mount(self) -> None:
+        self.set_interval(_TICK, self.redraw)
+        self._folding = asyncio.create_task(self._feed.run(), name="feed")
+        # The first frame comes before anything heavy is imported or started.
+        self.call_after_refresh(self.open_session)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self.exit)
+
+    def open_session(self) -> None:
+        """Begin, or begin anew after a failure."""
+        self._session = asyncio.create_task(self._run_session(), name="session")
+
+    async def _run_session(self) -> None:
+        try:
+            async with self._factory(self._feed.post) as self._backend:
+                await asyncio.Event().wait()
+        except Exception as error:
+            from console.trouble import words
+
+            text, remedy = words(error)
+            self._feed.post(Progressed(MASTER, text, failed=True))
+            self.post_message(say.Trouble(text, f"{remedy} r tries again.".strip()))
+        finally:
+            self._backend = None
+
+    async def close_session(self) -> None:
+        """Stop what runs. Idempotent."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.cancel()
+            await asyncio.wait([session])
+
+    async def on_unmount(self) -> None:
+        """Whatever made the app end: nothing that it started outlives it."""
+        await self.close_session()
+        if self._folding is not None:
+            self._folding.cancel()
+
+    # -- what views ask for
+
+    def on_trouble(self, message: say.Trouble) -> None:
+        """A toast with the remedy."""
+        text = f"{message.text}\n{message.remedy}" if message.remedy else message.text
+        self.notify(text, severity="error", timeout=_TROUBLE_SECONDS, markup=False)
+
+    def on_done(self, message: say.Done) -> None:
+        """A toast."""
+        self.notify(message.text, timeout=4, markup=False)
+
+    def on_launch_asked(self, message: say.LaunchAsked) -> None:
+        """The dialog; what it returns is submitted."""
+        from console.screens.launch import Launch
+
+        def chosen(spec: TaskSpec | None) -> None:
+            if spec is not None:
+                self.post_message(say.SubmitAsked(spec))
+
+        dialog = Launch(lambda: self._backend, lambda: self.state, target=message.target)
+        self.push_screen(dialog, chosen)
+
+    def on_submit_asked(self, message: say.SubmitAsked) -> None:
+        """Submit, and show the task."""
+
+        async def submit(backend: Backend) -> None:
+            task_id = await backend.submit(message.spec)
+            await self.switch_mode("tasks")
+            self._feed.fold()
+            if isinstance(self.screen, TasksScreen):
+                self.screen.draw()
+                self.screen.table.select(task_id)
+
+        self._work(submit)
+
+    def on_kill_asked(self, message: say.KillAsked) -> None:
+        """After a question."""
+        from console.screens.dialog import Confirm
+
+        task = self.state.tasks.get(message.task_id)
+        if task is None or task.state.terminal:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._work(lambda backend: backend.kill(task.id))
+
+        where = f"on {task.spec.target} " if task.agent_id else ""
+        question = f"Kill {task.id} {where}now? What it did not publish yet is lost."
+        self.push_screen(Confirm("Kill a task", question, yes="Kill", no="Keep"), answered)
+
+    def on_decline_asked(self, message: say.DeclineAsked) -> None:
+        """At once: the master offers it again soon."""
+        self._work(lambda backend: backend.decline(message.offer_id))
+
+    def on_revive_asked(self) -> None:
+        """At once."""
+
+        async def revive(backend: Backend) -> None:
+            await backend.revive()
+            self.post_message(say.Done("Asked the master to offer everything again."))
+
+        self._work(revive)
+
+    async def on_logs_asked(self, message: say.LogsAsked) -> None:
+        """In the Logs view."""
+        await self.switch_mode("logs")
+        if isinstance(self.screen, LogsScreen):
+            self.screen.read(message.source)
+
+    def _work(self, work: Callable[[Backend], Coroutine[Any, Any, None]]) -> None:
+        """Run something against the backend; errors become toasts."""
+        backend = self._backend
+        if backend is None:
+            self.post_message(say.Trouble("The session is not up yet.", "Wait for the master, or press r."))
+            return
+
+        async def run() -> None:
+            try:
+                await work(backend)
+            except Exception as error:
+                from console.trouble import words
+
+                self.post_message(say.Trouble(*words(error)))
+
+        self.run_worker(run(), group="backend", exclusive=False)
+
+    # -- actions of the registry
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Trying again only makes sense after a failure."""
+        if action == "app_retry":
+            return self.state.master.failed and (self._session is None or self._session.done())
+        return True
+
+    def action_app_palette(self) -> None:
+        self.action_command_palette()
+
+    def action_app_help(self) -> None:
+        from console.screens.dialog import Help
+
+        self.push_screen(Help(self.overrides))
+
+    def action_app_theme(self) -> None:
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def action_app_picture(self) -> None:
+        name = time.strftime("mma-console-%Y%m%d-%H%M%S.svg", time.localtime(self.now))
+        try:
+            Path(name).write_text(self.export_screenshot(), encoding="utf-8")
+        except OSError as error:
+            self.post_message(
+                say.Trouble(f"The picture was not saved: {error.strerror}.", "Is the folder writable?")
+            )
+            return
+        self.post_message(say.Done(f"Saved {name}."))
+
+    def action_app_retry(self) -> None:
+        self._feed.post(Progressed(MASTER, "Trying again."))
+        self.open_session()
+
+    def action_app_leave(self) -> None:
+        from console.screens.dialog import Confirm
+
+        living = len(self.state.living_tasks)
+        if not living:
+            self._leave(True)
+            return
+        verb = "ends" if living == 1 else "end"
+        question = f"{counted(living, 'task')} still here {verb} with the session. Leave?"
+        self.push_screen(Confirm("Quit", question, yes="Quit", no="Stay"), self._leave)
+
+    def _leave(self, yes: bool | None) -> None:
+        if yes:
+            self.run_worker(self._stop(), group="leave", exclusive=True)
+
+    async def _stop(self) -> None:
+        if self._session is not None:
+            self.notify("Stopping the targets and the master …", timeout=30, markup=False)
+            await asyncio.sleep(0.05)  # let it be seen
+        await self.close_session()
+        self.exit()
+
+    async def action_quit(self) -> None:
+        """Textual's own ctrl+q: ours, with the question."""
+        self.action_app_leave()

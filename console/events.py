@@ -89,6 +89,13 @@ class TargetDown:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetElsewhere:
+    """Another process has an agent for this target: it is left to that one."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class FromTarget:
     """An event of a target."""
 
@@ -104,4 +111,4 @@ class UsageRead:
     usage: Mapping[str, Usage]
 
 
-Event = FrameworkEvent | Progressed | TargetUp | TargetDown | FromTarget | UsageRead
+Event = FrameworkEvent | Progressed | TargetUp | TargetDown | TargetElsewhere | FromTarget | UsageRead

@@ -17,6 +17,11 @@ def size_text(size: int) -> str:
     return short_size(size)
 
 
+def bytes_text(size: int) -> str:
+    """With its unit: `61,440 bytes`, `11.7 GiB`."""
+    return f"{size:,} bytes" if size < 10_000_000 else short_size(size)
+
+
 def short_size(size: float) -> str:
     """At most 8 cells: `512 B`, `61.4 KiB`, `11.7 GiB`."""
     if size < 1024:
@@ -79,7 +84,7 @@ def bar(share: float, cells: int, tone: Tone | None = None) -> Line:
 
 
 def segments(parts: Sequence[tuple[int, Tone]], total: int, cells: int) -> Line:
-    """Parts of a whole, one after another, each with at least one cell unless it is nothing; the rest free."""
+    """Parts of a whole, one after another, each with at least one cell unless nothing; the rest free."""
     spans: list[Span] = []
     used = 0
     for size, tone in parts:
@@ -89,7 +94,7 @@ def segments(parts: Sequence[tuple[int, Tone]], total: int, cells: int) -> Line:
         room = min(room, cells - used)
         spans.append(Span("█" * room, tone))
         used += room
-    spans.append(Span("░" * (cells - used), Tone.TRACK))
+    spans.append(Span("█" * (cells - used), Tone.TRACK))
     return tuple(spans)
 
 

@@ -16,7 +16,18 @@ from console import events as ev
 from console.logbook import LogBook
 from console.loglines import Origin, task_of
 from console.mesos import Offer, OfferState, Task, TaskState, mem_bytes
-from hal.target import Connection, Description, Ended, Progress, Started, Usage
+from hal.target import (
+    Connection,
+    Description,
+    Ended,
+    Items,
+    Progress,
+    Ranges,
+    Resource,
+    Scalar,
+    Started,
+    Usage,
+)
 from hal.target import Event as TargetEvent
 
 _T = TypeVar("_T")
@@ -41,6 +52,7 @@ class Link(Enum):
     DOWN = "down"  # the link broke; the device may live on
     FAILED = "failed"  # it did not come up
     CLOSED = "closed"
+    ELSEWHERE = "elsewhere"  # another process has its agent; known by its offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +237,9 @@ class _Draft:
     def apply(self, event: ev.Event, now: float) -> None:
         match event:
             case ev.Connected(framework_id, url):
+                if self.master.framework_id:
+                    self._say(f"subscribed again at {url} as framework {framework_id}", now)
                 self.master = Master(url, framework_id, connected=True, message="")
-                self._say(f"subscribed at {url} as framework {framework_id}", now)
             case ev.Disconnected(message):
                 if self.master.connected:  # each failed attempt tells again
                     self._say(f"connection to the master lost: {message}", now)
@@ -246,6 +259,8 @@ class _Draft:
                 self.logs.say(name, name, Origin.LINK, "the target is up", now)
             case ev.TargetDown(name):
                 self._target(name, now, link=Link.CLOSED, message="Closed.", agent_id="")
+            case ev.TargetElsewhere(name):
+                self._target(name, now, link=Link.ELSEWHERE, message="An agent of another process.")
             case ev.FromTarget(name, inner):
                 self._from_target(name, inner, now)
             case ev.UsageRead(name, usage):
@@ -276,8 +291,15 @@ class _Draft:
     def _offer(self, offer: Offer, now: float) -> None:
         self.offers[offer.id] = offer
         known = self.targets.get(offer.target)
-        if known is not None and known.agent_id != offer.agent_id:
+        if known is None:
+            self._target(offer.target, now, link=Link.ELSEWHERE, message="An agent of another process.")
+        elif known.link is Link.CLOSED:
+            return
+        known = self.targets[offer.target]
+        if known.agent_id != offer.agent_id:
             self._target(offer.target, now, agent_id=offer.agent_id)
+        if known.link is Link.ELSEWHERE and _is_open(offer):
+            self._target(offer.target, now, description=_widest(offer, known.description))
         verb = "offered" if _is_open(offer) else offer.state.value
         note = f": {offer.note}" if offer.note else ""
         self._say(f"offer {short_id(offer.id)} of {offer.target} {verb}{note}", now, offer.target)
@@ -344,6 +366,18 @@ def _drop_oldest(items: dict[str, _T], keep: int, old: Callable[[_T], bool]) -> 
     candidates = [key for key, item in items.items() if old(item)]
     for key in candidates[: max(0, len(candidates) - keep)]:
         del items[key]
+
+
+def _widest(offer: Offer, known: Description | None) -> Description:
+    """What an agent of another process has, as far as its offers showed: the most that was offered."""
+    size = mem_bytes(offer.resources.scalars.get("mem", 0.0))
+    if known is not None and known.mem_bytes >= size:
+        return known
+    held = offer.resources
+    resources: list[Resource] = [Scalar(name, value) for name, value in held.scalars.items()]
+    resources += [Ranges(name, pairs) for name, pairs in held.ranges.items()]
+    resources += [Items(name, items) for name, items in held.sets.items()]
+    return Description(offer.target, tuple(resources), offer.attributes, size)
 
 
 def short_id(identifier: str) -> str:

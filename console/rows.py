@@ -16,6 +16,7 @@ LINK_MARKS = {
     Link.DOWN: ("●", Tone.BAD),
     Link.FAILED: ("✗", Tone.BAD),
     Link.CLOSED: ("○", Tone.DIM),
+    Link.ELSEWHERE: ("◇", Tone.INFO),
 }
 
 TASK_MARKS = {
@@ -86,6 +87,8 @@ class TaskRow:
     task: Task
     executor: Executor | None
     now: float
+    said: str = ""
+    """The last line of its log, while it lives."""
 
     @property
     def age(self) -> float:
@@ -112,16 +115,21 @@ class TaskRow:
             return data_text(status.data)
         if self.task.state is TaskState.STAGING and self.executor and self.executor.progress:
             return progress_text(self.executor)
-        return status.message.partition("\n")[0]
+        return self.said or status.message.partition("\n")[0]
 
 
 def task_rows(state: State, now: float, *, ended: bool = True) -> list[TaskRow]:
     """The newest first."""
     return [
-        TaskRow(task, state.executors.get(task.id), now)
+        TaskRow(task, state.executors.get(task.id), now, _last_line(state, task))
         for task in reversed(list(state.tasks.values()))
         if ended or not task.state.terminal
     ]
+
+
+def _last_line(state: State, task: Task) -> str:
+    ring = state.logs.ring(task.id)
+    return ring.last.text if len(ring) and not task.state.terminal else ""
 
 
 def offer_rows(state: State, *, closed: bool = True) -> list[Offer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from console.figures import age_text, clock_text, size_text
+from console.figures import age_text, bytes_text, clock_text, size_text
 from console.mesos import Offer, OfferState, format_ranges, mem_bytes
 from console.model import State, short_id
 from console.pages.parts import facts, heading, title
@@ -48,7 +48,7 @@ def _resources(offer: Offer) -> list[tuple[str, str]]:
     held = offer.resources
     found = []
     for name, value in held.scalars.items():
-        size = f"{value:g} MB = {size_text(mem_bytes(value))} bytes"
+        size = f"{value:g} MB = {bytes_text(mem_bytes(value))}"
         found.append((name, size if name == "mem" else f"{value:g}"))
     found += [(name, format_ranges(pairs)) for name, pairs in held.ranges.items()]
     found += [(name, ", ".join(sorted(items))) for name, items in held.sets.items()]

@@ -24,9 +24,18 @@ def facts(pairs: Iterable[tuple[str, str | Line]], cells: int, indent: int = 2) 
         if isinstance(value, tuple):
             lines.append((before, *value))
             continue
-        for place, piece in enumerate(wrap(value, cells - indent - column)):
+        room = cells - indent - column
+        for place, piece in enumerate(wrap(value, room) if " " in value else [elided(value, room)]):
             lines.append((before if place == 0 else Span(" " * (indent + column)), Span(piece)))
     return lines
+
+
+def elided(word: str, room: int) -> str:
+    """A long name without its middle: both ends tell it from others."""
+    if len(word) <= room or room < 8:
+        return word
+    head = (room - 1) // 2
+    return f"{word[:head]}…{word[len(word) - (room - 1 - head) :]}"
 
 
 def text(words: str, cells: int, tone: Tone = Tone.TEXT, indent: int = 2) -> list[Line]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from console.figures import age_text, counted, segments, share_text, size_text, sparkline
+from console.figures import age_text, bytes_text, segments, share_text, size_text, sparkline
 from console.mesos import TaskState, format_ranges
 from console.model import Executor, Link, State, Target, short_id
 from console.pages.parts import facts, heading, text, title
@@ -59,9 +59,8 @@ def _memory(state: State, target: Target, cells: int) -> list[Line]:
         if one.task_id not in ours
     ]
     taken = sum(size for _, size, _ in holders)
-    lines = heading(
-        "memory", f"{size_text(taken)} of {size_text(total)} bytes taken, {size_text(total - taken)} free"
-    )
+    note = f"{size_text(taken)} of {bytes_text(total)}, {size_text(max(0, total - taken))} free"
+    lines = heading("memory", note)
     tones = [_COLOURS[place % len(_COLOURS)] for place in range(len(holders))]
     sized = [(size, tone) for (_, size, _), tone in zip(holders, tones, strict=True)]
     lines.append((Span("  "), *segments(sized, total, cells - 4)))
@@ -69,13 +68,13 @@ def _memory(state: State, target: Target, cells: int) -> list[Line]:
         share = share_text(one.cpu[-1]) if one and one.cpu else ""
         right = [Span(size_text(size)), dim(" B"), dim(f"  {share:>4}")]
         lines.append(title([Span("  ■ ", tone), Span(name)], right, cells - 1))
-        lines += _parts(one)
+        lines += _parts(one, cells)
     if not holders:
         lines.append((dim("  Nothing runs here. n launches something."),))
     return lines
 
 
-def _parts(one: Executor | None) -> list[Line]:
+def _parts(one: Executor | None, cells: int) -> list[Line]:
     if one is None:
         return []
     if one.progress is not None:
@@ -85,7 +84,7 @@ def _parts(one: Executor | None) -> list[Line]:
         return []
     parts = [f"code {used.code_bytes:,}", _peak("stack", used.stack_peak, used.stack_bytes)]
     parts.append(_peak("memory", used.memory_peak, used.memory_bytes))
-    return [(dim("    " + " · ".join(parts)),)]
+    return text(" · ".join(parts), cells, Tone.DIM, indent=4)
 
 
 def _peak(name: str, peak: int, size: int) -> str:
@@ -96,9 +95,9 @@ def _cpu(target: Target, cells: int) -> list[Line]:
     if not target.cpu:
         return []
     now = target.cpu[-1]
-    top = max(1.0, *target.cpu)
-    lines = heading("cpu", f"{share_text(now)} of a core, {counted(len(target.cpu), 'reading')}")
-    return [*lines, (Span("  "), *sparkline(target.cpu, min(60, cells - 4), top))]
+    most = max(target.cpu)
+    lines = heading("cpu", f"{share_text(now)} of a core, {share_text(most)} at most")
+    return [*lines, (Span("  "), *sparkline(target.cpu, min(60, cells - 4), max(most, 0.01)))]
 
 
 def _resource(resource: Resource) -> str:

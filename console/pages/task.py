@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from console.figures import age_text, bar, clock_text, duration_text, share_text, size_text, sparkline
+from console.figures import age_text, bar, bytes_text, clock_text, duration_text, share_text, sparkline
 from console.mesos import Task, TaskState, format_ranges
 from console.model import Executor, State, short_id
 from console.pages.parts import data, facts, heading, text, title
@@ -14,8 +14,8 @@ from console.spans import EMPTY, Line, Span, Tone, dim, strong
 _LAST_LINES = 12
 
 
-def task_page(state: State, task_id: str, now: float, cells: int) -> Sequence[Line]:
-    """Everything known about one task."""
+def task_page(state: State, task_id: str, now: float, cells: int, *, log: bool = True) -> Sequence[Line]:
+    """Everything known about one task; with `log` the last lines that it logged, too."""
     task = state.tasks.get(task_id)
     if task is None:
         return [(dim("It is gone."),)]
@@ -33,8 +33,7 @@ def task_page(state: State, task_id: str, now: float, cells: int) -> Sequence[Li
     lines += _states(task, cells)
     if one is not None:
         lines += _used(one, cells)
-    lines += _log(state, task, cells)
-    return lines
+    return lines + _log(state, task) if log else lines
 
 
 def _outcome(task: Task, cells: int) -> list[Line]:
@@ -64,7 +63,7 @@ def _asked(task: Task, now: float, cells: int) -> list[Line]:
         ("module", f"{spec.name}, {len(spec.module):,} bytes of WebAssembly"),
         ("arguments", " ".join(spec.arguments)),
         ("cpus", f"{held.scalars.get('cpus', 0.0):g}"),
-        ("memory", f"{size_text(memory)} bytes" if memory else ""),
+        ("memory", bytes_text(memory) if memory else ""),
         ("of it", " · ".join(labels)),
         *((name, format_ranges(ranges)) for name, ranges in held.ranges.items()),
         *((name, ", ".join(sorted(items))) for name, items in held.sets.items()),
@@ -116,7 +115,7 @@ def _peak(name: str, peak: int, size: int, cells: int) -> Line:
     )
 
 
-def _log(state: State, task: Task, cells: int) -> list[Line]:
+def _log(state: State, task: Task) -> list[Line]:
     ring = state.logs.ring(task.id)
     if not len(ring):
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console.actions import Scope, bindings
-from console.figures import bar, load_tone, share_text, size_text
+from console.figures import bar, bytes_text, load_tone, share_text, size_text
 from console.messages import LogsAsked
 from console.model import Link
 from console.pages.parts import nothing
@@ -100,7 +100,7 @@ class FleetScreen(ListView):
         boards = [row for row in rows if row.target.mem_bytes]
         if not boards:
             return EMPTY
-        return line(dim(f"{size_text(sum(row.free for row in boards))} bytes free"))
+        return line(dim(f"{bytes_text(sum(row.free for row in boards))} free"))
 
     def launch_target(self) -> str:
         """The selected one."""

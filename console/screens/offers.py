@@ -8,7 +8,7 @@ from console.actions import Scope, bindings
 from console.figures import age_text, size_text
 from console.mesos import Offer, OfferState, mem_bytes
 from console.messages import DeclineAsked, ReviveAsked
-from console.model import short_id
+from console.model import MESOS, short_id
 from console.pages.offer import MARKS, offer_page
 from console.pages.parts import nothing
 from console.rows import more_resources, offer_rows, offer_search
@@ -38,7 +38,7 @@ class OffersScreen(ListView):
 
     def __init__(self) -> None:
         super().__init__()
-        self._closed = True
+        self._with_closed = True
 
     def make_table(self) -> Table[Offer]:
         """The offers."""
@@ -94,15 +94,19 @@ class OffersScreen(ListView):
 
     def rows(self) -> Sequence[Offer]:
         """Open ones first."""
-        return offer_rows(self.state, closed=self._closed)
+        return offer_rows(self.state, closed=self._with_closed)
 
     def page(self, key: str | None, width: int) -> Sequence[Line]:
         """Resources, attributes, the timeline of its target."""
         return offer_page(self.state, key, self.now, width) if key else ()
 
+    def below(self) -> tuple[str, str]:
+        """What Mesos says."""
+        return MESOS, "mesos"
+
     def note(self) -> Line:
         """How many."""
-        shown = "open and closed" if self._closed else "only open ones"
+        shown = "open and closed" if self._with_closed else "only open ones"
         return line(dim(f"{len(self.state.open_offers)} open · {shown}"))
 
     def launch_target(self) -> str:
@@ -125,6 +129,6 @@ class OffersScreen(ListView):
         self.post_message(ReviveAsked())
 
     def action_offer_open(self) -> None:
-        self._closed = not self._closed
+        self._with_closed = not self._with_closed
         self.redraw()
         self.redraw_frame()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from console.actions import Scope, bindings
 from console.figures import age_text, share_text, size_text
+from console.logbook import ALL
 from console.mesos import TaskState
 from console.messages import KillAsked, LogsAsked
 from console.pages.parts import nothing
@@ -67,7 +68,7 @@ class TasksScreen(ListView):
 
     def __init__(self) -> None:
         super().__init__()
-        self._ended = True
+        self._with_ended = True
 
     def make_table(self) -> Table[TaskRow]:
         """The tasks."""
@@ -80,7 +81,7 @@ class TasksScreen(ListView):
         )
 
     def _empty(self) -> Sequence[Line]:
-        if self.state.tasks and not self._ended:
+        if self.state.tasks and not self._with_ended:
             return nothing("No task runs.", "a shows the ended ones; n launches another.")
         return nothing(
             "No tasks yet.",
@@ -89,16 +90,21 @@ class TasksScreen(ListView):
 
     def rows(self) -> Sequence[TaskRow]:
         """The newest first."""
-        return task_rows(self.state, self.now, ended=self._ended)
+        return task_rows(self.state, self.now, ended=self._with_ended)
 
     def page(self, key: str | None, width: int) -> Sequence[Line]:
         """Result, states, use, log."""
-        return task_page(self.state, key, self.now, width) if key else ()
+        return task_page(self.state, key, self.now, width, log=not self.log_below) if key else ()
+
+    def below(self) -> tuple[str, str]:
+        """The selected task's lines."""
+        key = self.table.selected_key or ""
+        return (key, f"log of {key}") if key else (ALL, "activity")
 
     def note(self) -> Line:
         """How many, and which."""
         living = len(self.state.living_tasks)
-        text = f"{living} living · {len(self.state.tasks)} in all" if self._ended else "only living ones"
+        text = f"{living} living · {len(self.state.tasks)} in all" if self._with_ended else "only living ones"
         return line(dim(text))
 
     def launch_target(self) -> str:
@@ -129,6 +135,6 @@ class TasksScreen(ListView):
             self.post_message(LogsAsked(self.table.selected_key))
 
     def action_task_living(self) -> None:
-        self._ended = not self._ended
+        self._with_ended = not self._with_ended
         self.redraw()
         self.redraw_frame()

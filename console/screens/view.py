@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 
 from console.actions import Scope, bindings
 from console.filters import Filter
+from console.logbook import ALL
 from console.messages import LaunchAsked
 from console.model import State, start
 from console.spans import EMPTY, Line
 from console.widgets.filter_bar import FilterBar
 from console.widgets.key_bar import KeyBar
+from console.widgets.log_view import LogView
 from console.widgets.page import Page
 from console.widgets.status_line import StatusLine
 from console.widgets.tab_line import VIEWS, TabLine, view_name
 from console.widgets.table import Table
 
 
+class Host(Protocol):
+    """What views need of the app."""
+
+    @property
+    def state(self) -> State:
+        """The newest one."""
+        ...
+
+    @property
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
+        ...
+
+
 class View(Screen[None]):
-    """One of the views. The app calls draw() with every newer state and once a second."""
+    """One of the views. The app calls draw() after every change and once a second."""
 
     NAME: ClassVar[str] = ""
     BINDINGS = bindings(Scope.VIEW)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (Textual's own type)
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (28, "-high")]  # noqa: RUF012
 
     DEFAULT_CSS = """
     View { background: $background; color: $foreground; }
@@ -75,12 +92,13 @@ class View(Screen[None]):
 
     # -- drawing
 
-    def draw(self, state: State, now: float) -> None:
-        """Show a state."""
-        self.state, self.now = state, now
+    def draw(self) -> None:
+        """Show the newest state."""
+        host = cast("Host", self.app)
+        self.state, self.now = host.state, host.now
         if not self.is_mounted:
             return
-        self.query_one(StatusLine).show(state, now)
+        self.query_one(StatusLine).show(self.state, self.now)
         self.redraw()
         self.redraw_frame()
 
@@ -93,7 +111,10 @@ class View(Screen[None]):
 
     def on_mount(self) -> None:
         self.main().focus()
-        self.draw(self.state, self.now)
+        self.draw()
+
+    def on_screen_resume(self) -> None:
+        self.draw()
 
     # -- the filter
 
@@ -158,25 +179,34 @@ class View(Screen[None]):
 class ListView(View):
     """A view of one table and the detail of its selected row.
 
-    Wide: side by side. Narrow: the detail below the list; enter gives it the whole height, esc takes it back.
+    Wide: side by side, and where there is room a log below the list. Narrow: the detail below the list;
+    enter gives it the whole height, esc takes it back.
     """
 
     DEFAULT_CSS = """
+    ListView #left { width: 1fr; height: 1fr; }
     ListView #list { width: 1fr; height: 1fr; }
+    ListView #below { display: none; height: 1fr; border-top: solid $rule; border-title-color: $dim; }
     ListView #detail { width: 1fr; height: 1fr; }
     ListView.-wide #body { layout: horizontal; }
-    ListView.-wide #list { width: 11fr; }
-    ListView.-wide #detail { width: 9fr; border-left: solid $rule; }
+    ListView.-wide #left { width: 3fr; }
+    ListView.-wide.-high #list { height: auto; max-height: 60%; min-height: 8; }
+    ListView.-wide.-high #below { display: block; }
+    ListView.-wide #detail { width: 2fr; border-left: solid $rule; }
     ListView.-wide #detail:focus { border-left: solid $primary; }
     ListView.-narrow #body { layout: vertical; }
     ListView.-narrow #detail { border-top: solid $rule; }
     ListView.-narrow #detail:focus { border-top: solid $primary; }
-    ListView.-zoomed #list { display: none; }
+    ListView.-zoomed #left { display: none; }
     """
 
     def body(self) -> ComposeResult:
-        """List and detail."""
-        yield self.make_table()
+        """List, log and detail."""
+        with Vertical(id="left"):
+            yield self.make_table()
+            below = LogView(widget_id="below")
+            below.can_focus = False
+            yield below
         yield Page(widget_id="detail")
 
     def make_table(self) -> Table[Any]:
@@ -191,10 +221,19 @@ class ListView(View):
         """The detail of a row, or what to say when there is none."""
         raise NotImplementedError
 
+    def below(self) -> tuple[str, str]:
+        """Source and title of the log below the list."""
+        return ALL, "activity"
+
     @property
     def table(self) -> Table[Any]:
         """The list."""
         return self.query_one("#list", Table)
+
+    @property
+    def log_below(self) -> bool:
+        """Whether the log below the list is in sight."""
+        return self.has_class("-wide") and self.has_class("-high")
 
     @property
     def detail(self) -> Page:
@@ -214,6 +253,10 @@ class ListView(View):
         """The detail of the row under the cursor."""
         key = self.table.selected_key
         self.detail.show(lambda width: self.page(key, width))
+        source, title = self.below()
+        below = self.query_one("#below", LogView)
+        below.border_title = title
+        below.show(self.state.logs.ring(source), source)
 
     def apply_filter(self, where: Filter) -> None:
         """On the list."""
@@ -226,7 +269,7 @@ class ListView(View):
     def on_table_selected(self, event: Table.Selected) -> None:
         """The cursor moved."""
         self.redraw_detail()
-        self.detail.scroll_home(animate=False)
+        self.detail.go(0)
         self.redraw_frame()
         self.refresh_bindings()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from textual.screen import Screen
+from textual.widgets import Input
 
-from console.actions import ACTIONS, key_name
+from console.actions import ACTIONS, BY_ID, key_name, keys_of
 from console.spans import Span, Tone, width
 from console.widgets.lines import OneLine
 
@@ -28,16 +29,22 @@ class KeyBar(OneLine):
         self.refresh()
 
     def spans(self, cells: int) -> Iterable[Span]:
-        """As many as there is room for, in the registry's order."""
+        """As many as there is room for, in the registry's order; while one types, what ends that."""
+        if isinstance(self.screen.focused, Input):
+            for key, words in (("enter", "back to the list"), ("esc", "no filter")):
+                yield from (Span(f" {key}", Tone.MARK), Span(f" {words}  "))
+            return
         found: dict[str, tuple[Span, ...]] = {}
         active = self.screen.active_bindings
+        overrides = getattr(self.app, "overrides", None)
         for key, (_, binding, enabled, _) in active.items():
             if not binding.show or binding.id is None or binding.id in found:
                 continue
             tones = (Tone.MARK, Tone.TEXT) if enabled else (Tone.DIM, Tone.DIM)
             click = f"app.simulate_key('{key}')" if enabled else ""
+            keys = keys_of(BY_ID[binding.id], overrides) if binding.id in BY_ID else (key_name(key),)
             found[binding.id] = (
-                Span(key_name(key), tones[0], click),
+                Span(keys[0], tones[0], click),
                 Span(f" {binding.description}", tones[1], click),
                 Span("   "),
             )

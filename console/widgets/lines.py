@@ -35,20 +35,16 @@ _TONE_CSS = "\n".join(
     }.items()
 )
 
-TONE_CLASSES = {f"tone--{tone.value}" for tone in Tone}
+# Textual inherits CSS from the first base alone, so each widget class that draws spans takes both of these.
+COMPONENTS = {f"tone--{tone.value}" for tone in Tone} | {"line--cursor", "line--cursor-idle"}
+COMPONENT_CSS = f"""{_TONE_CSS}
+    & > .line--cursor {{ background: $cursor; }}
+    & > .line--cursor-idle {{ background: $cursor-idle; }}
+"""
 
 
 class Toned(Widget):
     """A widget that draws spans."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES | {"line--cursor", "line--cursor-idle"}
-
-    DEFAULT_CSS = f"""
-    Toned {{ {_TONE_CSS}
-        & > .line--cursor {{ background: $cursor; }}
-        & > .line--cursor-idle {{ background: $cursor-idle; }}
-    }}
-    """
 
     def strip(self, spans: Iterable[Span], cells: int, under: Style | None = None) -> Strip:
         """Spans as exactly `cells` cells over the widget's colours, or over `under`."""
@@ -75,8 +71,9 @@ class Toned(Widget):
 class OneLine(Toned):
     """One line of spans, such as a status bar."""
 
-    DEFAULT_CSS = """
-    OneLine { height: 1; width: 1fr; }
+    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
+    DEFAULT_CSS = f"""
+    OneLine {{ height: 1; width: 1fr; {COMPONENT_CSS} }}
     """
 
     def spans(self, cells: int) -> Iterable[Span]:
@@ -94,46 +91,57 @@ class LinesView(ScrollView, Toned, can_focus=True):
 
     BINDINGS = bindings(Scope.LIST)
 
-    DEFAULT_CSS = """
-    LinesView {
+    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
+    DEFAULT_CSS = f"""
+    LinesView {{
         background: $background;
         color: $foreground;
         scrollbar-size-vertical: 1;
         scrollbar-size-horizontal: 0;
         overflow-x: hidden;
         overflow-y: auto;
-    }
+        {COMPONENT_CSS}
+    }}
     """
 
     def line(self, number: int) -> Iterable[Span]:
         """The spans of one line; empty past the end."""
         return ()
 
+    @property
+    def cells(self) -> int:
+        """Width to draw in. The scrollbar's column is kept free, so that nothing moves when it comes."""
+        return max(0, self.size.width - 1)
+
     def render_line(self, y: int) -> Strip:
         """Line `y` of the window."""
-        return self.strip(self.line(y + self.scroll_offset.y), self.size.width)
+        return self.strip(self.line(y + self.scroll_offset.y), self.cells)
 
     @property
     def page(self) -> int:
         """Lines that a page key moves by."""
         return max(1, self.size.height - 1)
 
+    def go(self, y: int) -> None:
+        """Scroll to a line at once; forced, for the scrollbar that allows it may not be laid out yet."""
+        self.scroll_to(y=y, animate=False, force=True)
+
     # Moving is by whole lines and at once: an animation would lag behind a held key.
 
     def action_list_down(self) -> None:
-        self.scroll_relative(y=1, animate=False)
+        self.go(self.scroll_offset.y + 1)
 
     def action_list_up(self) -> None:
-        self.scroll_relative(y=-1, animate=False)
+        self.go(self.scroll_offset.y - 1)
 
     def action_list_page_down(self) -> None:
-        self.scroll_relative(y=self.page, animate=False)
+        self.go(self.scroll_offset.y + self.page)
 
     def action_list_page_up(self) -> None:
-        self.scroll_relative(y=-self.page, animate=False)
+        self.go(self.scroll_offset.y - self.page)
 
     def action_list_top(self) -> None:
-        self.scroll_home(animate=False)
+        self.go(0)
 
     def action_list_bottom(self) -> None:
-        self.scroll_end(animate=False)
+        self.go(self.max_scroll_y)

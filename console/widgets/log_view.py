@@ -105,7 +105,7 @@ class LogView(LinesView):
         """Keep the newest line in sight, or stay here."""
         if on:
             self._unseen = 0
-            self.scroll_end(animate=False, immediate=True)
+            self.go(self.max_scroll_y)
         if on != self.following:
             self.following = on
             self.post_message(self.Followed())
@@ -114,7 +114,7 @@ class LogView(LinesView):
         self._shown, self._cut, self._seen, self._unseen = [], 0, 0, 0
         self._extend()
         if self.following:
-            self.scroll_end(animate=False, immediate=True)
+            self.go(self.max_scroll_y)
 
     def _extend(self) -> None:
         ring, before = self._ring, len(self._shown)
@@ -127,13 +127,13 @@ class LogView(LinesView):
         self._seen = ring.total
         grown = len(self._shown) - before
         gone = self._trim()
-        self.virtual_size = Size(self.size.width, max(1, len(self._shown) - self._cut))
+        self.virtual_size = Size(self.cells, max(1, len(self._shown) - self._cut))
         if self.following:
-            self.scroll_end(animate=False, immediate=True)
+            self.go(self.max_scroll_y)
         else:
             self._unseen += grown
             if gone:  # hold the lines that are being read in place
-                self.scroll_to(y=max(0, self.scroll_offset.y - gone), animate=False)
+                self.go(max(0, self.scroll_offset.y - gone))
         self.refresh()
 
     def _trim(self) -> int:
@@ -155,7 +155,7 @@ class LogView(LinesView):
 
     def _before(self, line: LogLine) -> Line:
         """Time and source."""
-        cells = self.size.width
+        cells = self.cells
         if cells < 50:
             return ()
         spans = [Span(clock_text(line.time, millis=cells >= 100) + "  ", Tone.DIM)]
@@ -169,7 +169,7 @@ class LogView(LinesView):
         return tuple(spans)
 
     def _room(self, line: LogLine) -> int:
-        return max(_LEAST_TEXT, self.size.width - width(self._before(line)))
+        return max(_LEAST_TEXT, self.cells - width(self._before(line)))
 
     def _parts(self, line: LogLine) -> int:
         if not self.wrapping:
@@ -201,7 +201,7 @@ class LogView(LinesView):
         above = max(1, (self.size.height - len(lines)) // 3)
         if not above <= number < above + len(lines):
             return EMPTY
-        left = max(1, (self.size.width - max(map(width, lines))) // 2)
+        left = max(1, (self.cells - max(map(width, lines))) // 2)
         return (Span(" " * left), *lines[number - above])
 
     # -- moving
@@ -209,8 +209,8 @@ class LogView(LinesView):
     def on_resize(self, event: events.Resize) -> None:
         if self.wrapping:
             self._rebuild()
-        elif self.following:
-            self.scroll_end(animate=False, immediate=True)
+        if self.following:
+            self.go(self.max_scroll_y)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

@@ -44,7 +44,7 @@ class Page(LinesView):
         self._build()
 
     def _build(self) -> None:
-        width = self.size.width
+        width = self.cells
         if self._builder is None or width <= 0:
             return
         lines = self._builder(width)

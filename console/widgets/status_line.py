@@ -6,17 +6,10 @@ from collections.abc import Iterable
 
 from console.figures import clock_text, counted
 from console.model import Link, State, short_id
+from console.rows import LINK_MARKS
 from console.spans import Line, Span, Tone, line, width
 from console.widgets.lines import OneLine
 
-_LINKS = {
-    Link.UP: ("●", Tone.GOOD),
-    Link.STARTING: ("◐", Tone.WARN),
-    Link.WAITING: ("○", Tone.DIM),
-    Link.DOWN: ("●", Tone.BAD),
-    Link.FAILED: ("✗", Tone.BAD),
-    Link.CLOSED: ("○", Tone.DIM),
-}
 _DOTS = 8
 """So many links are drawn one by one; more are counted."""
 
@@ -63,24 +56,24 @@ def _facts(state: State) -> Iterable[Line]:
     else:
         tone = Tone.BAD if master.failed or master.url else Tone.WARN
         yield line(Span("✗ " if tone is Tone.BAD else "◐ ", tone), Span(_short(master.message), tone))
-    links = [target.link for target in state.targets.values()]
-    if links:
-        up = sum(link is Link.UP for link in links)
-        dots = [Span(*_LINKS[link]) for link in links] if len(links) <= _DOTS else []
-        tone = Tone.TEXT if up == len(links) else Tone.WARN
-        yield line(Span("link ", Tone.DIM), *dots, Span(f"{' ' if dots else ''}{up}/{len(links)}", tone))
-    agents = sum(bool(target.agent_id) for target in state.targets.values())
-    yield line(counted(agents, "agent"))
-    running = len(state.living_tasks)
-    yield line(counted(running, "task"))
     if master.framework_id:
         yield line(Span("framework ", Tone.DIM), _framework(master.framework_id))
+    agents = sum(bool(target.agent_id) for target in state.targets.values())
+    yield line(counted(agents, "agent"))
+    links = [target.link for target in state.targets.values()]
+    if links:
+        up = sum(link in (Link.UP, Link.ELSEWHERE) for link in links)
+        dots = [Span(*LINK_MARKS[link]) for link in links] if len(links) <= _DOTS else []
+        tone = Tone.TEXT if up == len(links) else Tone.WARN
+        yield line(Span("link ", Tone.DIM), *dots, Span(f"{' ' if dots else ''}{up}/{len(links)}", tone))
+    running = len(state.living_tasks)
+    yield line(counted(running, "task"))
 
 
 def _framework(identifier: str) -> str:
     """Mesos's ids are a UUID and a number: its first and its last part name it well enough."""
     head, _, tail = identifier.rpartition("-")
-    return f"{head[:8]}…{tail}" if len(head) > 12 else short_id(identifier)
+    return f"{head[:4]}…{tail}" if len(head) > 8 else short_id(identifier)
 
 
 def _short(text: str) -> str:

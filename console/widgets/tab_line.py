@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from textual.strip import Strip
+
 from console.actions import ACTIONS, Action, Group, Scope
 from console.model import State
 from console.spans import Line, Span, Tone, fit, width
@@ -26,7 +28,7 @@ class TabLine(OneLine):
     """Draws the views, and on the right what the present one has to say of itself."""
 
     DEFAULT_CSS = """
-    TabLine { background: $background; }
+    TabLine { background: $background; height: 2; }
     """
 
     def __init__(self, current: str) -> None:
@@ -34,11 +36,25 @@ class TabLine(OneLine):
         self._current = current
         self._state: State | None = None
         self._note: Line = ()
+        self._here = (0, 0)
 
     def show(self, state: State, note: Line = ()) -> None:
         """Newer facts; `note` stands at the right."""
         self._state, self._note = state, note
         self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The tabs; below them a rule, heavy under the present one."""
+        if y == 0:
+            return super().render_line(0)
+        start, end = self._here
+        cells = self.size.width
+        rule = (
+            Span("─" * start, Tone.TRACK),
+            Span("━" * (end - start), Tone.ACCENT),
+            Span("─" * (cells - end), Tone.TRACK),
+        )
+        return self.strip(rule, cells)
 
     def spans(self, cells: int) -> Iterable[Span]:
         """Digit, name and count of each view."""
@@ -46,11 +62,14 @@ class TabLine(OneLine):
         for action in VIEWS:
             name = view_name(action)
             here = name == self._current
+            begin = width(tabs)
             click = f"screen.{action.method}"
             tabs.append(Span(f" {action.keys[0]} ", Tone.MARK if here else Tone.DIM, click))
             tabs.append(Span(action.label, Tone.STRONG if here else Tone.DIM, click))
             count = self._count(name)
             tabs.append(Span(f" {count}" if count else "", Tone.ACCENT if here else Tone.DIM, click))
+            if here:
+                self._here = (begin, width(tabs) + 1)
             tabs.append(Span("  "))
         room = cells - width(tabs) - 1
         yield from tabs

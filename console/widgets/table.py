@@ -150,7 +150,7 @@ class Table(LinesView, Generic[R]):
         self._rows = rows
         place = next((i for i, row in enumerate(rows) if self._key(row) == self._cursor_key), None)
         self._cursor = min(self._cursor, max(0, len(rows) - 1)) if place is None else place
-        self.virtual_size = Size(self.size.width, len(rows) + self._head)
+        self.virtual_size = Size(self.cells, len(rows) + self._head)
         self._told(force=tell)
         self.refresh()
 
@@ -168,15 +168,16 @@ class Table(LinesView, Generic[R]):
             return
         top = round(self.scroll_y)
         if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False)
+            self.go(self._cursor)
         elif self._cursor >= top + room:
-            self.scroll_to(y=self._cursor - room + 1, animate=False)
+            self.go(self._cursor - room + 1)
 
     # -- drawing
 
     def on_resize(self, event: events.Resize) -> None:
-        self._lay_out(self.size.width)
+        self._lay_out(self.cells)
         self._reveal()
+        self.refresh()  # lines may have been drawn before the columns had their widths
 
     def _lay_out(self, cells: int) -> None:
         shown = [column for column in self._columns if cells >= column.needs]
@@ -193,7 +194,7 @@ class Table(LinesView, Generic[R]):
 
     def render_line(self, y: int) -> Strip:
         """The head, a row, or what to say of emptiness."""
-        cells = self.size.width
+        cells = self.cells
         if y < self._head:
             return self.strip(self._head_line(), cells)
         number = y - self._head + self.scroll_offset.y
@@ -201,7 +202,7 @@ class Table(LinesView, Generic[R]):
             return self._row_strip(number, cells)
         if not self._rows:
             return self.strip(self._empty_line(y - self._head), cells)
-        return Strip.blank(cells, self.rich_style)
+        return self.strip((), cells)
 
     def _head_line(self) -> Iterable[Span]:
         yield Span(" " * self._MARGIN)
@@ -221,7 +222,7 @@ class Table(LinesView, Generic[R]):
             if place:
                 spans.append(Span(" " * self._GAP))
             spans.extend(fit(column.cell(row, room), room, right=column.right))
-        return self.strip(spans, cells, self.cursor_style() if here else None)
+        return self.strip(spans, self.size.width, self.cursor_style() if here else None)
 
     def _empty_line(self, y: int) -> Iterable[Span]:
         if self._all:
@@ -232,7 +233,7 @@ class Table(LinesView, Generic[R]):
         above = max(1, (self.size.height - self._head - len(lines)) // 3)
         if not above <= y < above + len(lines):
             return EMPTY
-        left = max(self._MARGIN, (self.size.width - max(map(width, lines))) // 2)
+        left = max(self._MARGIN, (self.cells - max(map(width, lines))) // 2)
         return (Span(" " * left), *lines[y - above])
 
     # -- moving

@@ -1,0 +1,138 @@
+"""The real backend: a session with its master, its targets and our framework, behind the app's seam.
+
+The master and the framework come first, so that the console is alive within a second; the targets then come
+up side by side. What they used is read once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console.backend import Backend, BackendFactory, Post
+from console.events import Connected, OfferChanged, TargetElsewhere, TaskChanged, UsageRead
+from console.mesos import TaskSpec
+
+if TYPE_CHECKING:
+    from console.fleet import Member, TargetName
+    from console.session import Session
+    from hal.budget import Parts
+    from hal.target import Budget
+
+log = logging.getLogger(__name__)
+
+USAGE_EVERY = 1.0
+"""Seconds between readings."""
+
+
+def live(
+    targets: Sequence[TargetName], *, master: str | None = None, name: str = "mma-console"
+) -> BackendFactory:
+    """A session with these targets behind `master`, or behind a master of its own."""
+
+    def open_backend(post: Post) -> AbstractAsyncContextManager[Backend]:
+        return _open(post, targets, master, name)
+
+    return open_backend
+
+
+@asynccontextmanager
+async def _open(
+    post: Post, targets: Sequence[TargetName], master: str | None, name: str
+) -> AsyncIterator[LiveBackend]:
+    # Imported where the console can draw meanwhile: it takes some tenths of a second.
+    parts = await asyncio.to_thread(importlib.import_module, "console.session")
+    await asyncio.to_thread(importlib.import_module, "agent.gateway")
+    present: frozenset[str] = await parts.active_targets(master) if master else frozenset()
+    async with parts.open_session(
+        (), master=master, plan=parts.Plan(framework=name), on_event=post
+    ) as session:
+        async with _running(_forward(session, post), _read_usage(session, post)):
+            for target in targets:
+                if target.text in present:
+                    post(TargetElsewhere(target.text))
+            async with _running(*(_bring_up(session, one) for one in targets if one.text not in present)):
+                yield LiveBackend(session)
+
+
+@asynccontextmanager
+async def _running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run beside the body, and not longer."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _bring_up(session: Session, target: TargetName) -> None:
+    try:
+        await session.add(target)
+    except Exception as error:  # the session told it, as a step that failed
+        log.info("%s did not come up: %s", target.text, error)
+
+
+async def _forward(session: Session, post: Post) -> None:
+    """What the framework knows already, and everything that it posts."""
+    framework = session.framework
+    async with framework.listen() as queue:
+        if framework.connected:
+            post(Connected(framework.id, framework.url))
+        for offer in (*framework.closed_offers, *framework.offers.values()):
+            post(OfferChanged(offer))
+        for task in framework.tasks.values():
+            post(TaskChanged(task))
+        while True:
+            post(await queue.get())
+
+
+async def _read_usage(session: Session, post: Post) -> None:
+    async def read(member: Member) -> None:
+        try:
+            post(UsageRead(member.name.text, await member.target.usage()))
+        except Exception as error:  # what was read before still stands
+            log.info("usage of %s: %s", member.name.text, error)
+
+    while True:
+        await asyncio.gather(*(read(member) for member in list(session.members.values())))
+        await asyncio.sleep(USAGE_EVERY)
+
+
+class LiveBackend:
+    """The app's calls, handed to a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def submit(self, spec: TaskSpec) -> str:
+        return await self._session.framework.submit(spec)
+
+    async def kill(self, task_id: str, grace: float = 0.0) -> None:
+        await self._session.framework.kill(task_id, grace)
+
+    async def decline(self, offer_id: str) -> None:
+        await self._session.framework.decline(offer_id)
+
+    async def revive(self) -> None:
+        await self._session.framework.revive()
+
+    async def load(self, path: Path) -> bytes:
+        from console.runner import prepare
+
+        return await prepare(path)
+
+    async def size(self, module: bytes, target: str, arguments: Sequence[str], budget: Budget) -> Parts:
+        from console.errors import UsageError
+        from console.sizing import size_on
+
+        member = self._session.members.get(target)
+        if member is None:
+            raise UsageError(f"{target} is not up.", remedy="Its line in the fleet says why.")
+        return await size_on(member.target, module, arguments, budget)

@@ -1,0 +1,98 @@
+"""What the dialogs have in common: a box in the middle, esc leaves it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+from console.actions import Scope, bindings
+from console.pages.help import help_page
+from console.widgets.page import Page
+
+T = TypeVar("T")
+
+
+class Dialog(ModalScreen[T]):
+    """A modal box; its `box` is the Vertical in compose()."""
+
+    BINDINGS = bindings(Scope.DIALOG)
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: $background 60%; }
+    Dialog #box {
+        width: 64; max-width: 100%; height: auto; max-height: 100%;
+        background: $surface; border: round $primary; padding: 0 1;
+        border-title-color: $primary; border-title-style: bold;
+        border-subtitle-color: $dim;
+    }
+    Dialog #buttons { height: 1; align-horizontal: right; margin-top: 1; }
+    Dialog Button { margin-left: 2; min-width: 10; background: $panel; color: $foreground; }
+    Dialog Button.-primary { background: $primary; color: $background; }
+    Dialog Button.-error { background: $error; color: $background; }
+    Dialog Button:focus { background: $foreground; color: $background; text-style: bold; }
+    Dialog Button:disabled { background: $panel; color: $dim; }
+    """
+
+    def action_dialog_close(self) -> None:
+        self.dismiss(None)
+
+
+class Confirm(Dialog[bool]):
+    """A question before something that cannot be undone. What keeps things has the focus."""
+
+    BINDINGS = bindings(Scope.CONFIRM)
+
+    def __init__(self, title: str, question: str, *, yes: str, no: str) -> None:
+        super().__init__()
+        self._words = (title, question, yes, no)
+
+    def compose(self) -> ComposeResult:
+        title, question, yes, no = self._words
+        with Vertical(id="box") as box:
+            box.border_title = title
+            box.border_subtitle = "y does it · n or esc does not"
+            yield Static(question, markup=False)
+            with Horizontal(id="buttons"):
+                yield Button(no, id="no", compact=True)
+                yield Button(yes, id="yes", variant="error", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#no", Button).focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+    def action_confirm_yes(self) -> None:
+        self.dismiss(True)
+
+    def action_confirm_no(self) -> None:
+        self.dismiss(False)
+
+    def action_dialog_close(self) -> None:
+        self.dismiss(False)
+
+
+class Help(Dialog[None]):
+    """All keys, from the registry."""
+
+    DEFAULT_CSS = """
+    Help #box { width: 92; height: 90%; }
+    Help Page { background: $surface; height: 1fr; }
+    """
+
+    def __init__(self, overrides: dict[str, str]) -> None:
+        super().__init__()
+        self._overrides = overrides
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box") as box:
+            box.border_title = "Help"
+            box.border_subtitle = "esc closes"
+            yield Page(lambda width: help_page(width, self._overrides), widget_id="help")
+
+    def on_mount(self) -> None:
+        self.query_one(Page).focus()
