@@ -245,6 +245,10 @@ class Agent:
         """Our port's connection to `peer` broke or could not be opened."""
         self.registration.link_lost(peer)
 
+    def peer_left(self, peer: Peer) -> None:
+        """The last connection of `peer` to our port has ended."""
+        self.registration.peer_left(peer)
+
     def registered(self, agent_id: str, again: bool) -> None:
         """The master has us: updates flow."""
         self._shelf.save_agent(agent_id, self.hostname)

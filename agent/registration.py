@@ -30,6 +30,9 @@ DEFAULT_PING_TIMEOUT = 75.0
 UNREACHABLE_RETRY = 2.0
 """Seconds at most between attempts while the master cannot be connected to: they burden nobody."""
 
+LINK_DOUBT = 0.2
+"""Seconds in which the end of both links is one event: the master's death."""
+
 
 class Standing(Enum):
     """Slave::state."""
@@ -117,6 +120,20 @@ class Registration:
         else:
             self._begin(random.uniform(0, min(UNREACHABLE_RETRY, 2 * self._config.registration_backoff)))
 
+    def peer_left(self, peer: Peer) -> None:
+        """The master's link to our port ended. If ours to it ends too, it died, and link_lost() sees to
+        that; if not, the network cut the link, and the master holds us for disconnected from now on. Its
+        next ping would say so, but only within 15 s."""
+        if self.master is not None and peer == self.master.peer and self.running:
+            self._stop_retry()
+            self._retry = asyncio.get_running_loop().call_later(LINK_DOUBT, self._forsaken)
+
+    def _forsaken(self) -> None:
+        self._retry = None
+        if self.running:
+            self._agent.forsaken()
+            self._again("the master's link to us broke")
+
     def on_registered(self, message: internal.SlaveRegisteredMessage) -> bool:
         """SlaveRegisteredMessage of our master; False when it names another agent than ours."""
         if self.agent_id and self.agent_id != message.slave_id.value:
@@ -138,6 +155,7 @@ class Registration:
         self._last_ping = asyncio.get_running_loop().time()
         self._agent.send(sender, internal.PongSlaveMessage())
         if not connected and self.running:
+            self._stop_retry()
             self._agent.forsaken()
             self._again("the master holds us for disconnected")
 

@@ -6,6 +6,7 @@ connection per ip:port, so that one break disconnects all behind it; a fleet spr
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -44,6 +45,10 @@ class Actor(Protocol):
         """Our connection to `peer` broke or could not be opened."""
         ...
 
+    def peer_left(self, peer: Peer) -> None:
+        """The last connection over which `peer` sent messages to this port has ended."""
+        ...
+
 
 HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 """Answers plain HTTP, what is no message."""
@@ -60,6 +65,8 @@ class Port:
         self._outbox = Outbox(self._link_lost, barrier)
         self._runner: web.ServerRunner | None = None
         self._number = 0
+        self._inbound: dict[asyncio.Task[None], Peer] = {}
+        """Which peer sends over a connection, by aiohttp's task for it."""
 
     @property
     def address(self) -> Peer:
@@ -92,9 +99,9 @@ class Port:
     async def close(self) -> None:
         """Send what waits, then stop listening. Idempotent."""
         await self._outbox.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
 
     def add(self, actor: Actor) -> None:
         """From now on messages to `actor.id` reach it."""
@@ -114,10 +121,23 @@ class Port:
         for actor in list(self._actors.values()):
             actor.link_lost(peer)
 
+    def _note_connection(self, connection: asyncio.Task[None], peer: Peer) -> None:
+        if self._inbound.get(connection) != peer:
+            if connection not in self._inbound:
+                connection.add_done_callback(self._connection_ended)
+            self._inbound[connection] = peer
+
+    def _connection_ended(self, connection: asyncio.Task[None]) -> None:
+        peer = self._inbound.pop(connection)
+        if self._runner is not None and peer not in self._inbound.values():
+            for actor in list(self._actors.values()):
+                actor.peer_left(peer)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         sender = framing.sender_of(request.headers) if request.method == "POST" else None
         if sender is None:
             return await self._http(request)
+        self._note_connection(request.task, sender.peer)
         body = await _read(request)
         if body is None:
             return web.Response(status=413, text=f"A message may have {BODY_LIMIT} bytes.\n")

@@ -85,6 +85,9 @@ class MasterDouble:
     def link_lost(self, peer: Peer) -> None:
         """Nothing: the double links nobody."""
 
+    def peer_left(self, peer: Peer) -> None:
+        """Nothing."""
+
     def all(self, kind: type[M]) -> list[M]:
         """What came of one kind, oldest first."""
         return [message for _, message in self.got if isinstance(message, kind)]

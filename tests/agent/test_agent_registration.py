@@ -122,6 +122,9 @@ class MasterObserver:
     def link_lost(self, peer: object) -> None:
         """Nothing."""
 
+    def peer_left(self, peer: object) -> None:
+        """Nothing."""
+
     async def pong(self) -> None:
         async with asyncio.timeout(5):
             await self.ponged.wait()
@@ -136,6 +139,14 @@ async def test_a_ping_that_says_disconnected_makes_it_register_again(master: Mas
         assert again.slave.id.value == "S0"
         assert isinstance(await next_event(events, Disconnected), Disconnected)
         assert await next_event(events, Registered) == Registered("board", "S0", master.address, again=True)
+
+
+async def test_a_cut_link_makes_it_register_again_before_any_ping(master: MasterDouble) -> None:
+    async with Gateway(master.address, [TargetDouble()], QUICK):
+        await master.take(internal.UpdateSlaveMessage)
+        await master.port._outbox.close()  # the master's link to us; ours to it stays
+        await master.take(internal.ReregisterSlaveMessage, timeout=2.0)
+        await master.take(internal.UpdateSlaveMessage, 2)
 
 
 async def test_silence_makes_it_register_again_and_pings_prevent_that(master: MasterDouble) -> None:

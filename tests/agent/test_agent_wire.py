@@ -38,6 +38,7 @@ class Recorder:
     id: str = "slave(1)"
     got: list[framing.Message] = field(default_factory=list)
     lost: list[Peer] = field(default_factory=list)
+    left: list[Peer] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     fail: bool = False
 
@@ -49,6 +50,10 @@ class Recorder:
 
     def link_lost(self, peer: Peer) -> None:
         self.lost.append(peer)
+        self.changed.set()
+
+    def peer_left(self, peer: Peer) -> None:
+        self.left.append(peer)
         self.changed.set()
 
     async def until(self, count: int) -> list[framing.Message]:
@@ -229,6 +234,26 @@ async def test_a_lost_connection_is_reported_and_opened_again(port: Port) -> Non
     port.send("slave(1)", peer, Sealed("a.B", b"2"))
     assert (await actor.until(2))[1].body == b"2"
     await again.close()
+
+
+async def test_the_end_of_a_peers_last_connection_is_told(port: Port) -> None:
+    actor = Recorder()
+    port.add(actor)
+    raw = b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nLibprocess-From: m@1.2.3.4:5\r\n\r\n"
+    writers = [(await asyncio.open_connection(*port.address))[1] for _ in range(2)]
+    for number, writer in enumerate(writers, 1):
+        writer.write(raw)
+        await actor.until(number)
+    writers[0].close()
+    await exchange(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")  # plain HTTP comes and goes
+    await asyncio.sleep(0.05)
+    assert actor.left == []
+    writers[1].transport.abort()
+    async with asyncio.timeout(5):
+        while not actor.left:
+            actor.changed.clear()
+            await actor.changed.wait()
+    assert actor.left == [("1.2.3.4", 5)]
 
 
 async def test_nobody_there_is_reported_too(port: Port) -> None:
