@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from console.errors import UsageError
 from console.mesos import Range, Resources, mem_scalar
+from hal.target import Budget
 
 LABELS = ("stack", "memory", "log")
 
@@ -34,8 +35,8 @@ def parse_pins(text: str) -> tuple[Range, ...]:
     """`12`, `0-3` or `0-3,12` as inclusive ranges. UsageError for anything else."""
     ranges: list[Range] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UsageError(f"{text!r} names no pins.", remedy="Write pins such as 12 or 0-3,12.")
         pair = (int(first), int(last or first))
         if pair[0] > pair[1]:
@@ -64,6 +65,10 @@ class Ask:
         ranges = {"gpio": self.gpio} if self.gpio else {}
         sets = {"sensors": self.sensors} if self.sensors else {}
         return Resources(scalars, ranges, sets)
+
+    def budget(self) -> Budget:
+        """As a target takes it."""
+        return Budget(self.mem, self.cpus, self.stack, self.memory, self.log)
 
     def labels(self) -> dict[str, str]:
         """The parts that were said, as the labels of the task."""

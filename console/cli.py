@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import sys
 from typing import NoReturn
@@ -71,10 +70,9 @@ class LazyGroup(click.Group):
 @click.option("-v", "--verbose", count=True, help="Log to stderr; twice for more.")
 def mma(verbose: int) -> None:
     """Microcontrollers, emulated or real, as Apache Mesos agents that run sandboxed WebAssembly."""
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if not verbose:
-        logging.disable(logging.WARNING)  # what a user must know comes as a sentence, not as a log line
+    from console.logs import set_up
+
+    set_up(verbose)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -113,9 +111,11 @@ def invoke(arguments: list[str] | None = None) -> int:
     except Exception as error:
         code = exit_code(error)
         if code is None:
-            if logging.getLogger().isEnabledFor(logging.INFO) and not logging.root.manager.disable:
-                raise
-            _say(f"mma: This is a bug in mma: {type(error).__name__}: {error}. `mma -v …` shows where.")
+            from console.logs import keep_traceback, log_file
+
+            keep_traceback(error)
+            what = f"{type(error).__name__}: {error}"
+            _say(f"mma: This is a bug in mma: {what}. Please report it with the end of {log_file()}.")
             return Exit.NOT_MET
         _say(f"mma: {error}")
         return code

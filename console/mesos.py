@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
+from hal.target import Description, Items, Ranges, Scalar
+
 MEBIBYTE = 1 << 20
 
 Json = dict[str, Any]
@@ -64,6 +66,22 @@ class Resources:
                 sets[name] = sets.get(name, frozenset()) | frozenset(item["set"].get("item", ()))
         return cls(scalars, ranges, sets)
 
+    @classmethod
+    def of_target(cls, description: Description) -> Resources:
+        """All that a target has, given away or not."""
+        scalars: dict[str, float] = {}
+        ranges: dict[str, tuple[Range, ...]] = {}
+        sets: dict[str, frozenset[str]] = {}
+        for resource in description.resources:
+            match resource:
+                case Scalar(name, value):
+                    scalars[name] = value
+                case Ranges(name, pairs):
+                    ranges[name] = pairs
+                case Items(name, items):
+                    sets[name] = items
+        return cls(scalars, ranges, sets)
+
     def to_json(self, role: str) -> list[Json]:
         """As v1 Resource objects allocated to `role` (a MULTI_ROLE framework must say so)."""
         allocation = {"allocation_info": {"role": role}}
@@ -87,11 +105,11 @@ class Resources:
         for name, pairs in self.ranges.items():
             lacking = _ranges_minus(pairs, offered.ranges.get(name, ()))
             if lacking:
-                missing.append(Shortfall(name, f"{name} {format_ranges(lacking)} is not free"))
+                missing.append(Shortfall(name, f"{name} {format_ranges(lacking)} is not offered"))
         for name, members in self.sets.items():
             absent = sorted(members - offered.sets.get(name, frozenset()))
             if absent:
-                missing.append(Shortfall(name, f"{name} {', '.join(absent)} is not there"))
+                missing.append(Shortfall(name, f"{name} {', '.join(absent)} is not offered"))
         return tuple(missing)
 
     def minus(self, taken: Resources) -> Resources:

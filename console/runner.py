@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from console import modules
@@ -14,9 +14,11 @@ from console.errors import NoOffer
 from console.events import FrameworkEvent, FromTarget, OfferChanged, Progressed, Refused
 from console.fleet import TargetName
 from console.loglines import LogLines
-from console.mesos import OfferState, Status, Task, TaskSpec, TaskState
+from console.mesos import OfferState, Resources, Status, Task, TaskSpec, TaskState
 from console.output import Reporter
 from console.session import Plan, Session, SessionEvent, open_session
+from console.sizing import size_on
+from hal.errors import ModuleError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ async def run_order(order: Order, reporter: Reporter) -> Verdict:
     tell = session_reporter(reporter)
     plan = Plan(framework="mma run")
     async with open_session([order.target], master=order.master, plan=plan, on_event=tell) as session:
-        spec = task_spec(order.module, module, order.target.text, order.arguments, order.ask)
+        ask = await complete(session, order.target.text, module, order.arguments, order.ask)
+        spec = task_spec(order.module, module, order.target.text, order.arguments, ask)
         task = await follow(session, spec, reporter, order.timeout)
     return Verdict(task, time.monotonic() - begin, judge(task, order.expect, order.timeout))
 
@@ -67,6 +70,29 @@ async def prepare(path: Path, *, check: bool = True) -> bytes:
     if check:
         await asyncio.to_thread(modules.check, module)
     return module
+
+
+async def complete(session: Session, target: str, module: bytes, arguments: tuple[str, ...], ask: Ask) -> Ask:
+    """The ask with its memory said, so that the master accounts for it: what the target says the module
+    takes. Left as it is for a target of another process.
+
+    NoOffer for what the target can never offer, BudgetError for a module that can't fit.
+    """
+    member = session.members.get(target)
+    if member is None:
+        return ask
+    offered = Resources.of_target(member.target.describe())
+    if ask.mem is None:
+        try:
+            parts = await size_on(member.target, module, arguments, ask.budget())
+            ask = replace(ask, mem=parts.total)
+        except ModuleError:
+            pass  # not checked here by wish: the agent says it, as the task's end
+    short = ask.resources().shortfalls(offered)
+    if short:
+        lacks = "; ".join(lack.text for lack in short)
+        raise NoOffer(f"{target} can never run this: {lacks}.")
+    return ask
 
 
 def task_spec(path: Path, module: bytes, target: str, arguments: tuple[str, ...], ask: Ask) -> TaskSpec:
@@ -103,6 +129,8 @@ async def follow(session: Session, spec: TaskSpec, reporter: Reporter, timeout: 
                 await framework.wait(task_id)
         except TimeoutError:
             reporter.step(spec.target, "the task did not end within 5 s of being killed")
+    for status in framework.tasks[task_id].history[reported:]:
+        reporter.status(framework.tasks[task_id], status)
     return framework.tasks[task_id]
 
 
@@ -110,11 +138,10 @@ def judge(task: Task, expect: TaskState, timeout: float) -> str:
     """Why the task's end is not what was expected; empty when it is."""
     if task.state is expect:
         return ""
-    said = task.status.message.rstrip(".")
-    if TaskState.RUNNING in (status.state for status in task.history) and task.state is TaskState.KILLED:
-        said = said or f"it ran longer than {timeout:g} s"
-    why = f": {said}" if said else ""
-    return f"The task ended as {task.state.value}, not as {expect.value}{why}."
+    why = task.status.message.rstrip(".")
+    if task.state is TaskState.KILLED and task.status.time - task.started >= timeout:
+        why = f"it had not ended after {timeout:g} s"
+    return f"The task ended as {task.state.value}, not as {expect.value}{': ' if why else ''}{why}."
 
 
 def session_reporter(reporter: Reporter) -> Callable[[SessionEvent], None]:

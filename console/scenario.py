@@ -12,7 +12,7 @@ from console.framework import Framework
 from console.mesos import Task, TaskState
 from console.modules import find
 from console.output import Reporter
-from console.runner import follow, prepare, session_reporter, task_spec
+from console.runner import complete, follow, prepare, session_reporter, task_spec
 from console.session import Plan, Session, open_session
 
 TARGETS = ("stm32f4@qemu", "stm32f4@qemu-2", "host")
@@ -120,7 +120,9 @@ async def _play_act(session: Session, act: Act, reporter: Reporter) -> Outcome:
     begin = time.monotonic()
     neighbour = await _start_neighbour(session, act) if act.beside else ""
     path = find(act.example)
-    spec = task_spec(path, await prepare(path), act.target, act.arguments, act.ask)
+    module = await prepare(path)
+    ask = await complete(session, act.target, module, act.arguments, act.ask)
+    spec = task_spec(path, module, act.target, act.arguments, ask)
     task = await follow(session, spec, reporter, _ACT_TIMEOUT)
     failure = _judge(act, task)
     if neighbour:
@@ -131,7 +133,8 @@ async def _play_act(session: Session, act: Act, reporter: Reporter) -> Outcome:
 async def _start_neighbour(session: Session, act: Act) -> str:
     """Launch the neighbour and wait until it runs; returns its task id."""
     path = find(act.beside)
-    spec = task_spec(path, await prepare(path), act.target, (), Ask())
+    module = await prepare(path)
+    spec = task_spec(path, module, act.target, (), await complete(session, act.target, module, (), Ask()))
     framework = session.framework
     async with framework.listen() as queue, asyncio.timeout(_ACT_TIMEOUT):
         task_id = await framework.submit(spec)

@@ -68,7 +68,7 @@ def test_pins_are_taken_out_of_the_middle() -> None:
     free = Resources(ranges={"gpio": ((0, 15),)}).minus(Resources(ranges={"gpio": ((4, 5), (15, 15))}))
     assert free.ranges["gpio"] == ((0, 3), (6, 14))
     (short,) = Resources(ranges={"gpio": ((3, 4),)}).shortfalls(free)
-    assert short.text == "gpio [4] is not free"
+    assert short.text == "gpio [4] is not offered"
 
 
 def test_a_device_offers_a_split_range_to_a_range_across_it() -> None:
