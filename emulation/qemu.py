@@ -26,6 +26,7 @@ from emulation.machine import Capability, Counters, State, Streams
 from emulation.process import Child
 from emulation.qemu_text import parse_drift, parse_last_words, parse_registers
 from emulation.qtest import Qtest
+from emulation.stand_in import StandIn
 from hal.boards import Board
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class QemuMachine(ProcessMachine):
         self._qtest: Qtest | None = None
         self._serial: Streams | None = None
         self._serial_taken = False
+        self._stand_in: StandIn | None = None
         self._ran = 0.0  # host seconds for which the guest ran, without the current stretch
         self._running_since = 0.0  # UNIX time, as in QMP's events
 
@@ -84,6 +86,7 @@ class QemuMachine(ProcessMachine):
         # Connected before the first instruction, so that the boot text is not lost.
         self._serial, self._serial_taken = await asyncio.open_unix_connection(str(folder / "serial")), False
         await self._turn(State.PAUSED)
+        await self._set_room_values(image)
 
     def _arguments(self, image: Path, folder: Path) -> list[str]:
         def unix(name: str) -> str:
@@ -196,7 +199,22 @@ class QemuMachine(ProcessMachine):
         await self._guard(self._open_qtest().set_input(line, bit, level))
 
     async def set_sensor(self, name: str, value: float) -> None:
+        """By the kernel's stand-in; on the board's page a sensor has its number there."""
         self.capabilities.require(Capability.SENSORS)
+        sensors: Mapping[str, Mapping[str, Any]] = self._page["sensors"]
+        if name not in sensors:
+            known = ", ".join(sensors)
+            raise MachineError(f"{self.board.title} has no sensor {name!r}.", remedy=f"There is: {known}.")
+        if self._stand_in is None:
+            raise Unsupported("This image has no stand-in for sensors, as our kernel has.")
+        await self._stand_in.set(self.write_memory, int(sensors[name]["stand_in"]), value)
+
+    async def _set_room_values(self, image: Path) -> None:
+        """What sensors read until somebody says otherwise, before the first instruction."""
+        self._stand_in = StandIn.of(image)
+        if self._stand_in is not None:
+            for name, sensor in self._page.get("sensors", {}).items():
+                await self.set_sensor(name, sensor["initial"])
 
     async def save(self, path: Path) -> None:
         self.capabilities.require(Capability.SNAPSHOT)

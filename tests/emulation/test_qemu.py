@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ from emulation.qemu import QemuMachine
 from emulation.targets import open_machine, parse_target
 from hal.boards import load_board
 from hal.errors import BoardError
+from hal.firmware import build
 
 pytestmark = pytest.mark.usefixtures("qemu")
 
@@ -164,7 +166,6 @@ async def test_errors_say_what_to_do(machine: Machine, elf: Path, tmp_path: Path
 async def test_what_it_lacks_it_says(machine: Machine) -> None:
     for capability, call in (
         (Capability.SNAPSHOT, machine.save(Path("x"))),
-        (Capability.SENSORS, machine.set_sensor("temp0", 20.0)),
         (Capability.WRITE_REGISTERS, machine.write_register("r0", 1)),
         (Capability.DRIVE_PINS, machine.drive_pin(0, True)),
     ):
@@ -172,6 +173,20 @@ async def test_what_it_lacks_it_says(machine: Machine) -> None:
         with pytest.raises(Unsupported) as raised:
             await call
         assert str(raised.value) == machine.capabilities.why_not(capability)
+
+
+async def test_sensors_are_those_of_the_kernels_stand_in(machine: Machine) -> None:
+    with pytest.raises(MachineError, match="no sensor 'humidity'"):
+        await machine.set_sensor("humidity", 1.0)
+    with pytest.raises(Unsupported, match="stand-in"):
+        await machine.set_sensor("temp0", 20.0)
+    await machine.stop()
+    firmware = await asyncio.to_thread(build, load_board("stm32f4"))
+    await machine.start(firmware.elf)
+    place = firmware.symbol("mma_stand_in")
+    assert await machine.read_memory(place, 8) == struct.pack("<4si", b"MMIN", 21_500)
+    await machine.set_sensor("temp0", -12.25)
+    assert await machine.read_memory(place, 8) == struct.pack("<4si", b"MMIN", -12_250)
 
 
 async def test_faults_on_the_link(elf: Path) -> None:
