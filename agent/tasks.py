@@ -120,6 +120,8 @@ class Tasks:
                 _allocate(info, framework.info)
                 task = framework.tasks[info.task_id.value] = self._record(info, framework)
                 self._report(task, verdict)
+        if message.launch_executor:
+            self._tell_exited(framework.id, message.executor.executor_id.value, EXIT_FAILURE)
         self._forget_if_idle(framework)
 
     def _record(self, info: mesos.TaskInfo, framework: FrameworkRecord) -> TaskRecord:
@@ -299,14 +301,14 @@ class Tasks:
         if not task.custom or living or framework.executors.pop(task.executor_id, None) is None:
             return
         well = verdict.state in (mesos.TASK_FINISHED, mesos.TASK_KILLED)
-        self._host.tell_master(
-            internal.ExitedExecutorMessage(
-                slave_id=mesos.SlaveID(value=self._host.agent_id),
-                framework_id=framework.info.id,
-                executor_id=mesos.ExecutorID(value=task.executor_id),
-                status=0 if well else EXIT_FAILURE,
-            )
-        )
+        self._tell_exited(framework.id, task.executor_id, 0 if well else EXIT_FAILURE)
+
+    def _tell_exited(self, framework_id: str, executor_id: str, status: int) -> None:
+        message = internal.ExitedExecutorMessage(status=status)
+        message.slave_id.value = self._host.agent_id
+        message.framework_id.value = framework_id
+        message.executor_id.value = executor_id
+        self._host.tell_master(message)
 
     # -- telling ------------------------------------------------------------------------------------------
 

@@ -160,7 +160,7 @@ async def test_health_checks_are_refused_in_words(bench: Bench) -> None:
 
 
 async def test_task_groups_are_refused_in_words(bench: Bench) -> None:
-    group = internal.RunTaskGroupMessage(framework=framework_info())
+    group = internal.RunTaskGroupMessage(framework=framework_info(), launch_executor=True)
     group.executor.executor_id.value = "E0"
     for number in range(2):
         group.task_group.tasks.add().CopyFrom(run_task(f"T{number}").task)
@@ -169,6 +169,7 @@ async def test_task_groups_are_refused_in_words(bench: Bench) -> None:
         (failed,) = await bench.master.acknowledged(bench.agent.pid, f"T{number}", mesos.TASK_FAILED)
         assert failed.reason == mesos.TaskStatus.REASON_TASK_GROUP_INVALID
         assert "one by one" in failed.message
+    assert (await bench.master.take(internal.ExitedExecutorMessage)).executor_id.value == "E0"
     await bench.settled()
 
 

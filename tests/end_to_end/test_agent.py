@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from agent.events import Registered, Stopped
 from agent.gateway import Gateway
 from emulation.master import Master
 from hal.host import HostTarget
+from hal.target import Description, Scalar
 
 pytestmark = pytest.mark.end_to_end
 
@@ -148,6 +150,17 @@ async def test_a_task_computes_and_its_result_comes_back(bench: Bench) -> None:
     }
 
 
+async def test_the_example_of_the_documentation(bench: Bench) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text()
+    call = json.loads(text.split("```json\n", 1)[1].split("```", 1)[0])
+    offer = await bench.scheduler.offer()
+    call["accept"]["offer_ids"] = [offer["id"]]
+    call["accept"]["operations"][0]["launch"]["task_infos"][0]["agent_id"] = offer["agent_id"]
+    await bench.scheduler.call("ACCEPT", accept=call["accept"])
+    status = await bench.scheduler.status("hello-1", "TASK_FINISHED")
+    assert status["data"] == "aGVsbG8="
+
+
 async def test_bad_tasks_fail_in_words_and_the_next_one_runs(bench: Bench, tmp_path: Path) -> None:
     words = {
         "text": (b"#!/bin/sh\n", "begins with b'#!/bin/sh"),
@@ -220,6 +233,50 @@ async def test_tasks_under_one_custom_executor(bench: Bench) -> None:
     await bench.scheduler.kill("b")
     await bench.scheduler.until(lambda: bench.scheduler.failures)
     assert bench.scheduler.failures[0]["executor_id"]["value"] == "E"
+
+
+async def test_a_refused_task_group_gives_everything_back(master: Master) -> None:
+    target = HostTarget(cpus=2.0, mem_bytes=256 << 20)
+    await target.open()
+    big = AddDisk(target)
+    async with Gateway(master.address, [big]) as gateway, Scheduler(master.address) as mine:
+        resources = [scalar("cpus", 0.1), scalar("mem", 32), scalar("disk", 10)]
+        executor = {
+            "type": "DEFAULT",
+            "executor_id": {"value": "E"},
+            "framework_id": {"value": mine.id},
+            "resources": resources,
+        }
+        await mine.launch(await mine.offer(), {"task_id": "g", "data": FAIL}, group=executor)
+        status = await mine.status("g", "TASK_FAILED")
+        assert status["reason"] == "REASON_TASK_GROUP_INVALID"
+        await mine.until(lambda: mine.failures)
+
+        def everything() -> bool:
+            found = [
+                {item["name"]: item["scalar"]["value"] for item in offer["resources"]}
+                for offer in mine.offers.values()
+            ]
+            total = {name: sum(offer.get(name, 0) for offer in found) for name in ("cpus", "mem", "disk")}
+            return total == {"cpus": 2.0, "mem": 256.0, "disk": 64.0}
+
+        await mine.until(everything)
+        assert gateway.agents["host"].refused == 0
+    await target.close()
+
+
+class AddDisk:
+    """A host that also offers disk, without which masters refuse groups."""
+
+    def __init__(self, target: HostTarget) -> None:
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+    def describe(self) -> Description:
+        facts = self._target.describe()
+        return replace(facts, resources=(*facts.resources, Scalar("disk", 64.0)))
 
 
 async def test_a_torn_down_framework_leaves_nothing_running(bench: Bench) -> None:
