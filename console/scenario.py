@@ -47,6 +47,7 @@ ACTS = (
         "stm32f4@qemu-2",
         ("30000", "0", "10", "20"),
         Ask(gpio=((0, 0),), sensors=frozenset({"temp0"})),
+        output="21500",
     ),
     Act("A trap ends its executor and nobody else", "trap", "stm32f4@qemu", expect=TaskState.FAILED),
     Act("Memory that is not its own", "oob", "stm32f4@qemu", expect=TaskState.FAILED),

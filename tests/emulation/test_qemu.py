@@ -94,7 +94,7 @@ async def test_runs_for_a_virtual_time(machine: Machine) -> None:
     await machine.run_for(0.1)
     assert machine.state is State.PAUSED
     spent = ((await machine.counters()).virtual_time or 0) - before
-    assert 0.1 <= spent < 0.15
+    assert 0.1 <= spent < 2  # the machine may be busy: the upper bound only tells seconds from hours
     await machine.resume()
     with pytest.raises(MachineError, match="is running"):
         await machine.run_for(0.1)
