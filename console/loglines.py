@@ -23,7 +23,7 @@ class Origin(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line. `subject` is the task's id for an executor, else the target's name; `time` since the epoch."""
+    """One line. `subject` is the task of an executor, else the target; `time` is since the epoch."""
 
     time: float
     target: str
