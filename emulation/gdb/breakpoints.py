@@ -77,7 +77,9 @@ class Breakpoints:
         return self._get(number)
 
     async def delete(self, *numbers: str) -> None:
-        """Remove some. GdbRefused where there is no such number."""
+        """Remove some. GdbError where there is no such number."""
+        for number in numbers:
+            self._get(number)  # GDB itself only grumbles in its log
         async with self._core.paused():
             await self._core.command("-break-delete", *numbers)
         for number in numbers:

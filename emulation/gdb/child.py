@@ -52,7 +52,7 @@ class Reply:
     name: str
     fields: Fields
     console: str
-    """What GDB printed for a person since the command before."""
+    """What GDB, or the stub in answer to `monitor`, printed for a person since the command before."""
     log: str
 
 
@@ -198,9 +198,9 @@ class GdbProcess:
         if record.kind is Kind.RESULT:
             self._finish(record)
             return
-        if record.kind in (Kind.CONSOLE, Kind.LOG) and self._said < MAX_TEXT:
+        if record.kind in (Kind.CONSOLE, Kind.TARGET, Kind.LOG) and self._said < MAX_TEXT:
             self._said += len(record.text)
-            (self._console if record.kind is Kind.CONSOLE else self._logged).append(record.text)
+            (self._logged if record.kind is Kind.LOG else self._console).append(record.text)
         elif record.kind is Kind.EXEC:  # words about a stop belong to no command
             self._forget()
         if record.kind is not Kind.PROMPT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from enum import Enum
 
@@ -56,6 +56,8 @@ class Core:
         """The last stop, passing or not."""
         self.stops = 0
         """How often the target stopped: tells old values from new ones."""
+        self.kept = 0
+        """How often it stopped to stay so."""
         self.stopped_since: float | None = None
         """time.monotonic() when the target stopped; None while it runs. The device is silent meanwhile."""
         self.breakpoints: dict[str, Breakpoint] = {}
@@ -98,15 +100,18 @@ class Core:
         """Let it run by an MI command; the number of the stop that will end this."""
         self.require_stopped()
         self._resume_after = False
-        number = self.stops + 1
+        number = self.kept + 1
         await self.command(operation, *arguments)
         return number
 
     async def wait_stop(self, number: int, timeout: float | None) -> events.Stopped:
-        """The stop of that number or a later one. StillRunning after `timeout` seconds, StubLost, GdbGone."""
+        """The kept stop of that number or a later one. StillRunning after `timeout` seconds, or its end."""
+        return await self._wait(lambda: self.kept >= number, timeout)
+
+    async def _wait(self, stopped: Callable[[], bool], timeout: float | None) -> events.Stopped:
         try:
             async with asyncio.timeout(timeout):
-                while self.stops < number:
+                while not stopped():
                     self.require_target()
                     await self._changed.wait()
         except TimeoutError:
@@ -126,7 +131,7 @@ class Core:
         number, self._passing = self.stops + 1, passing
         try:
             await self.command("-exec-interrupt")
-            return await self.wait_stop(number, self.patience.gdb)
+            return await self._wait(lambda: self.stops >= number, self.patience.gdb)
         except StillRunning:
             self.attention.put_nowait(Attention.GDB_SILENT)
             raise
@@ -209,6 +214,7 @@ class Core:
         """It stopped; also for stops of our own making, after a reset or a recovery."""
         self.last = stop
         self.stops += 1
+        self.kept += not stop.passing
         if self.stopped_since is None:
             self.stopped_since = time.monotonic()
         self.turn(State.STOPPED)

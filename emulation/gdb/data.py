@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from emulation.gdb import parse
 from emulation.gdb.core import Core
@@ -85,21 +85,35 @@ class Data:
         """The readable parts of a range, in order."""
         self._core.require_stopped()
         blocks: list[Memory] = []
-        for at in range(address, address + size, CHUNK):
-            length = min(CHUNK, address + size - at)
-            try:
-                reply = await self._core.command("-data-read-memory-bytes", hex(at), str(length))
-            except GdbRefused as error:
-                if "memory" not in error.message.lower():
-                    raise
-                continue
-            for item in reply.fields.items("memory"):
-                begin, data = item.integer("begin"), bytes.fromhex(item.text("contents"))
+        for at, length in _pieces(address, size, CHUNK):
+            for begin, data in await self._read(at, length, CHUNK):
                 if blocks and blocks[-1].address + len(blocks[-1].data) == begin:
                     blocks[-1] = Memory(blocks[-1].address, blocks[-1].data + data)
                 else:
                     blocks.append(Memory(begin, data))
         return tuple(blocks)
+
+    async def _read(self, address: int, size: int, step: int) -> list[tuple[int, bytes]]:
+        """All or nothing of a piece; where part of it is missing, of its quarters in turn.
+
+        GDB 13 finds the end of readable memory by itself, but reports a byte too much.
+        """
+        try:
+            reply = await self._core.command("-data-read-memory-bytes", hex(address), str(size))
+            items = reply.fields.items("memory")
+            if len(items) == 1 and items[0].integer("begin") == address:
+                data = bytes.fromhex(items[0].text("contents"))
+                if len(data) == size:
+                    return [(address, data)]
+        except GdbRefused as error:
+            if "memory" not in error.message.lower():
+                raise
+            return []
+        found: list[tuple[int, bytes]] = []
+        if step > 1:
+            for at, length in _pieces(address, size, step // 4):
+                found += await self._read(at, length, step // 4)
+        return found
 
     async def write(self, address: int, data: bytes) -> None:
         """Write bytes."""
@@ -149,6 +163,12 @@ class Data:
             return int(value.split()[0], 0)
         except (ValueError, IndexError):
             raise GdbError(f"`{expression}` is no address: {value}.") from None
+
+
+def _pieces(address: int, size: int, step: int) -> list[tuple[int, int]]:
+    """A range cut at multiples of `step`: address and size of each piece."""
+    cuts = [address, *range(address - address % step + step, address + size, step), address + size]
+    return [(begin, end - begin) for begin, end in pairwise(cuts)]
 
 
 def _raw(text: str) -> int | None:

@@ -80,7 +80,7 @@ class Execution:
     async def wait(self, timeout: float | None = None) -> Stopped:
         """The next stop, or this one where it is stopped."""
         core = self._core
-        return await core.wait_stop(core.stops + (core.state is State.RUNNING), timeout)
+        return await core.wait_stop(core.kept + (core.state is State.RUNNING), timeout)
 
     async def reset(self) -> Stopped:
         """Reset the target and leave it stopped at its first instruction."""

@@ -62,8 +62,8 @@ class Guard:
         runs: Callable[[], Awaitable[bool | None]] | None = None,
         runs_on_loss: bool | None = None,
     ) -> None:
-        """`runs_on_loss`: this stub lets its target run when the connection ends. `runs` tells from elsewhere, such as QMP, whether the target runs; None if unknown. With it a stop
-        that the stub never reported is noticed without anyone asking."""
+        """`runs` tells from elsewhere, such as QMP, whether the target runs; None if unknown. With it a stop
+        that the stub never reported is noticed without anyone asking. `runs_on_loss`: see Stub."""
         self.address = address
         self.emit = emit
         self.patience = patience or Patience()
@@ -91,7 +91,7 @@ class Guard:
     async def listen(self, path: Path) -> None:
         """Wait for GDB on a Unix socket; a second call moves there."""
         await self._stop_serving()
-        self._server = await asyncio.start_unix_server(self._serve, str(path))
+        self._server = await asyncio.start_unix_server(self._accept, str(path))
 
     async def close(self) -> None:
         """Drop both connections. A target that was not detached stays as its stub leaves it."""
@@ -134,8 +134,13 @@ class Guard:
             await asyncio.wait(tasks)
         self._recovery = self._serving = self._doubting = None
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._serving is not None and not self._serving.done():
+            writer.close()  # one GDB at a time
+            return
+        self._serving = asyncio.create_task(self._serve(reader, writer), name="serve gdb")
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._serving = asyncio.current_task()
         try:
             if self.link is not None:
                 await self.link.close()
@@ -339,5 +344,5 @@ class Guard:
 
 
 def _may_stop(request: Request) -> bool:
-    """A stop reply may answer this. `qTStatus` is answered with `T0` or `T1`."""
-    return request.resumes or request.body[:1] in b"?v" or request.body.startswith((b"qT", b"qSupported"))
+    """A stop reply may answer this. QEMU sends one unasked after a connection that halted its target."""
+    return request.resumes or request.body.startswith((b"?", b"vRun", b"vAttach", b"vStopped"))

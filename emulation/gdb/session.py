@@ -84,10 +84,10 @@ class Session:
             core.turn(State.CLOSED)
             guard, self._guard = self._guard, None
             gdb, core.gdb = core.gdb, None
+            if guard is not None:
+                await guard.close()  # first: a GDB that ends would detach
             if gdb is not None:
                 await gdb.close()
-            if guard is not None:
-                await guard.close()
             core.events.end()
 
     async def __aenter__(self) -> Session:

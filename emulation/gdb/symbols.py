@@ -7,6 +7,7 @@ Renode fail (platformio-core#4123).
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 from elftools.common.exceptions import ELFError
@@ -81,9 +82,10 @@ class Symbols:
                 failed.append(str(error))
         return failed
 
-    async def find(self, name: str, limit: int = 200) -> tuple[Symbol, ...]:
-        """Functions and globals whose name matches a regular expression."""
+    async def find(self, text: str, limit: int = 200) -> tuple[Symbol, ...]:
+        """Functions and globals whose name contains a text."""
         found: list[Symbol] = []
+        name = re.sub(r"[][\\.*^$]", r"\\\g<0>", text)
         for kind in ("functions", "variables"):
             reply = await self._core.command(
                 f"-symbol-info-{kind}", "--name", name, "--max-results", str(limit)
