@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from console.budgets import Ask
+from console.events import FromTarget, TaskChanged
 from console.fleet import parse_name
 from console.framework import Framework
+from console.loglines import LogLine, LogLines
 from console.mesos import Task, TaskState
 from console.modules import find
 from console.output import Reporter
 from console.runner import complete, follow, prepare, session_reporter, task_spec
-from console.session import Plan, Session, open_session
+from console.session import Plan, Session, SessionEvent, open_session
+from emulation.machine import Capability
 
 TARGETS = ("stm32f4@qemu", "stm32f4@qemu-2", "host")
 """The demo fleet: two emulated boards and this computer."""
@@ -35,6 +39,10 @@ class Act:
     """The result that it must publish; None when the act is not about a result."""
     beside: str = ""
     """An example that runs on the same board meanwhile, and is killed afterwards."""
+    sensor: tuple[str, float] | None = None
+    """What a sensor reads from a moment after the start on, where the emulator can set it."""
+    says: str = ""
+    """A line of its log that must have come."""
 
 
 ACTS = (
@@ -45,9 +53,11 @@ ACTS = (
         "A sensor and a pin, granted as Mesos resources",
         "filter",
         "stm32f4@qemu-2",
-        ("30000", "0", "10", "20"),
+        ("30000", "0", "30", "20"),
         Ask(gpio=((0, 0),), sensors=frozenset({"temp0"})),
-        output="21500",
+        sensor=("temp0", 41.5),
+        says="alarm on at",
+        output="41500",
     ),
     Act("A trap ends its executor and nobody else", "trap", "stm32f4@qemu", expect=TaskState.FAILED),
     Act("Memory that is not its own", "oob", "stm32f4@qemu", expect=TaskState.FAILED),
@@ -124,11 +134,43 @@ async def _play_act(session: Session, act: Act, reporter: Reporter) -> Outcome:
     module = await prepare(path)
     ask = await complete(session, act.target, module, act.arguments, act.ask)
     spec = task_spec(path, module, act.target, act.arguments, ask)
-    task = await follow(session, spec, reporter, _ACT_TIMEOUT)
-    failure = _judge(act, task)
+    async with session.listen() as queue:
+        async with asyncio.TaskGroup() as group:
+            warming = group.create_task(_set_sensor(session, act)) if act.sensor else None
+            task = await follow(session, spec, reporter, _ACT_TIMEOUT)
+            if warming:
+                warming.cancel()
+        said = [line.text for line in _lines(queue) if line.subject == task.id]
+    failure = _judge(act, task, said)
     if neighbour:
         failure = await _end_neighbour(session.framework, neighbour, reporter) or failure
     return Outcome(act, task, time.monotonic() - begin, failure)
+
+
+def _lines(queue: asyncio.Queue[SessionEvent]) -> Iterator[LogLine]:
+    """What targets said since the queue was opened."""
+    lines = LogLines()
+    while not queue.empty():
+        event = queue.get_nowait()
+        if isinstance(event, FromTarget):
+            yield from lines.of(event.target, event.event)
+
+
+async def _set_sensor(session: Session, act: Act) -> None:
+    """Once the act's task runs, change what its sensor reads."""
+    machine = session.members[act.target].machine
+    if machine is None or act.sensor is None or Capability.SENSORS not in machine.capabilities:
+        return
+    async with session.framework.listen() as queue:
+        while True:
+            event = await queue.get()
+            if not isinstance(event, TaskChanged) or event.task.spec.name != act.example:
+                continue
+            if event.task.state is TaskState.RUNNING:
+                break
+    await asyncio.sleep(0.1)  # some readings of before
+    session.tell(act.target, f"{act.sensor[0]} now reads {act.sensor[1]:g}")
+    await machine.set_sensor(*act.sensor)
 
 
 async def _start_neighbour(session: Session, act: Act) -> str:
@@ -158,10 +200,12 @@ async def _end_neighbour(framework: Framework, task_id: str, reporter: Reporter)
     return ""
 
 
-def _judge(act: Act, task: Task) -> str:
+def _judge(act: Act, task: Task, said: list[str]) -> str:
     if task.state is not act.expect:
         return f"It ended as {task.state.value}, not as {act.expect.value}: {task.status.message}"
     result = task.status.data.decode("utf-8", "backslashreplace")
     if act.output is not None and result != act.output:
         return f"Its result is {result!r}, not {act.output!r}."
+    if act.says and not any(act.says in line for line in said):
+        return f"It did not say {act.says!r}."
     return ""
