@@ -24,7 +24,7 @@ from console.session import Session, open_session
 from emulation.master import Master
 from hal.guest import build_module
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(400)]
 
 EXAMPLES = Path(__file__).parents[2] / "firmware" / "sdk" / "examples"
 
@@ -40,12 +40,12 @@ def spec(
     return TaskSpec(name, module, target, wanted.resources(), tuple(arguments), wanted.labels())
 
 
-async def run(session: Session, task: TaskSpec, timeout: float = 30.0) -> Task:
+async def run(session: Session, task: TaskSpec, timeout: float = 120.0) -> Task:
     async with asyncio.timeout(timeout):
         return await session.framework.wait(await session.framework.submit(task))
 
 
-async def until(session: Session, task_id: str, state: TaskState, timeout: float = 30.0) -> None:
+async def until(session: Session, task_id: str, state: TaskState, timeout: float = 120.0) -> None:
     async with asyncio.timeout(timeout), session.framework.listen() as queue:
         while state not in (status.state for status in session.framework.tasks[task_id].history):
             await queue.get()
@@ -63,7 +63,7 @@ def mma(*arguments: str) -> tuple[int, list[dict[str, Any]], str]:
         [sys.executable, "-c", "from console.cli import main; main()", *arguments],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         stdin=subprocess.DEVNULL,
     )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
@@ -119,7 +119,7 @@ async def test_traps_and_endless_loops_end_alone(master: Master) -> None:
         task = await run(session, spec("fib", example("fib"), board, ["20"]))
         assert (task.state, task.status.data) == (TaskState.FINISHED, b"6765")
         await session.framework.kill(spin)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert (await session.framework.wait(spin)).state is TaskState.KILLED
 
 
