@@ -68,10 +68,13 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="mesos-micro-agent", prog_name="mma")
 @click.option("-v", "--verbose", count=True, help="Log to stderr; twice for more.")
-def mma(verbose: int) -> None:
+@click.pass_context
+def mma(context: click.Context, verbose: int) -> None:
     """Microcontrollers, emulated or real, as Apache Mesos agents that run sandboxed WebAssembly."""
     from console.logs import set_up
 
+    if os.environ.get("NO_COLOR"):  # https://no-color.org; subcommands inherit it
+        context.color = False
     set_up(verbose)
 
 

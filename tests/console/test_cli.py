@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -160,3 +161,17 @@ def test_a_closed_pipe_is_no_error() -> None:
     command = f"{sys.executable} -m console.cli --help | head -c 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=True)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("value", "coloured"), [("1", False), ("", True)])
+def test_no_color(value: str, coloured: bool) -> None:
+    # `script` gives it a terminal: without one there is no colour anyway.
+    done = subprocess.run(
+        ["script", "-qec", f"{sys.executable} -m console.cli boards", "/dev/null"],
+        env={**os.environ, "NO_COLOR": value, "TERM": "xterm-256color"},
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=30,
+        check=True,
+    )
+    assert (b"\x1b[" in done.stdout) == coloured
