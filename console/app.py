@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from textual.app import App
 from textual.screen import Screen
@@ -102,6 +102,12 @@ class ConsoleApp(App[None]):
     def _changed(self) -> None:
         self.post_message(say.StateChanged())
 
+    @property
+    def settled(self) -> bool:
+        """The session is up or has failed, and all that happened is folded."""
+        opened = self._backend is not None or self.state.master.failed
+        return opened and not self._feed.waiting
+
     def redraw(self) -> None:
         """Show the newest state on every screen of the present mode."""
         for screen in self.screen_stack:
@@ -116,7 +122,7 @@ class ConsoleApp(App[None]):
         if before.master.failed != self.state.master.failed:
             self.refresh_bindings()  # trying again makes sense now, or no more
         for notice in notices(before, self.state):
-            severity = "error" if notice.bad else "information"
+            severity: Literal["error", "information"] = "error" if notice.bad else "information"
             self.notify(
                 notice.text, severity=severity, timeout=_TROUBLE_SECONDS if notice.bad else 5, markup=False
             )

@@ -30,6 +30,11 @@ class Feed:
         self._waiting.append((self._clock(), event))
         self._wake.set()
 
+    @property
+    def waiting(self) -> bool:
+        """There are events that are not folded yet."""
+        return bool(self._waiting)
+
     def fold(self) -> None:
         """Take in what waits, now."""
         batch, self._waiting = self._waiting, []

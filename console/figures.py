@@ -80,7 +80,7 @@ def bar(share: float, cells: int, tone: Tone | None = None) -> Line:
         halves -= 1
     full, half = divmod(halves, 2)
     drawn = Span("━" * full + ("╸" if half else ""), load_tone(share) if tone is None else tone)
-    return (drawn, Span("━" * (cells - full - half), Tone.TRACK))
+    return (drawn, Span("─" * (cells - full - half), Tone.TRACK))
 
 
 def segments(parts: Sequence[tuple[int, Tone]], total: int, cells: int) -> Line:
@@ -94,7 +94,7 @@ def segments(parts: Sequence[tuple[int, Tone]], total: int, cells: int) -> Line:
         room = min(room, cells - used)
         spans.append(Span("█" * room, tone))
         used += room
-    spans.append(Span("█" * (cells - used), Tone.TRACK))
+    spans.append(Span("░" * (cells - used), Tone.TRACK))
     return tuple(spans)
 
 
@@ -116,6 +116,6 @@ def joined(parts: Iterable[str], separator: str = " · ") -> str:
     return separator.join(part for part in parts if part)
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, many: str = "") -> str:
     """`1 task`, `3 tasks`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"

@@ -74,6 +74,8 @@ def fit(spans: Sequence[Span], size: int, *, right: bool = False) -> Line:
     if taken < size:
         pad = Span(" " * (size - taken))
         return (pad, *spans) if right else (*spans, pad)
+    if size < 1:
+        return EMPTY
     kept: list[Span] = []
     left = size - 1
     for span in spans:
@@ -82,7 +84,7 @@ def fit(spans: Sequence[Span], size: int, *, right: bool = False) -> Line:
         left -= room
         if left <= 0:
             break
-    kept.append(Span("…" if size > 0 else "", kept[-1].tone if kept else Tone.DIM))
+    kept.append(Span("…", kept[-1].tone if kept else Tone.DIM))
     return tuple(kept)
 
 

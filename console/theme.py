@@ -21,7 +21,7 @@ DARK = Theme(
     warning="#e8b765",
     error="#f2777a",
     variables={
-        "dim": "#8a94a3",
+        "dim": "#939dac",
         "strong": "#f4f6f9",
         "track": "#2b3542",
         "rule": "#2b3542",

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from console.figures import age_text, bar, bytes_text, clock_text, duration_text, share_text, sparkline
+from console.figures import (
+    age_text,
+    bar,
+    bytes_text,
+    clock_text,
+    counted,
+    duration_text,
+    share_text,
+    sparkline,
+)
 from console.mesos import Task, TaskState, format_ranges
 from console.model import Executor, State, short_id
 from console.pages.parts import data, facts, heading, text, title
@@ -96,7 +105,7 @@ def _used(one: Executor, cells: int) -> list[Line]:
     used = one.usage
     if used is None:
         return []
-    note = f"{used.cpu_seconds:.3f} s of CPU, {used.switches:,} switches"
+    note = f"at most; {used.cpu_seconds:.3f} s of CPU, {counted(used.switches, 'switch', 'switches')}"
     lines = heading("use", note)
     if one.cpu and one.ended is None:
         lines.append((dim("  cpu      "), *sparkline(one.cpu, 20), Span(f"  {share_text(one.cpu[-1])}")))
@@ -111,7 +120,7 @@ def _peak(name: str, peak: int, size: int, cells: int) -> Line:
         dim(f"  {name:<9}"),
         *bar(peak / size if size else 0.0, 20 if cells >= 50 else 10),
         Span(f"  {peak:,}"),
-        dim(f" of {size:,} bytes at most"),
+        dim(f" of {size:,} bytes"),
     )
 
 

@@ -156,6 +156,8 @@ class Launch(Dialog[TaskSpec]):
     # -- coming up
 
     async def on_mount(self) -> None:
+        for name in ("#modules", "#verdict"):  # tab goes from field to field; ↑ ↓ and clicks reach the list
+            self.query_one(name).can_focus = False
         self.query_one("#module", Input).focus()
         self.refresh_targets()
         if self._target:

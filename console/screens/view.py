@@ -96,9 +96,10 @@ class View(Screen[None]):
         """Show the newest state."""
         host = cast("Host", self.app)
         self.state, self.now = host.state, host.now
-        if not self.is_mounted:
+        frame = self.query(StatusLine)
+        if not self.is_mounted or not frame:  # not composed yet, or going away
             return
-        self.query_one(StatusLine).show(self.state, self.now)
+        frame.first().show(self.state, self.now)
         self.redraw()
         self.redraw_frame()
 

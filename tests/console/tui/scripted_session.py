@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from textual.pilot import Pilot
+
 from console.app import ConsoleApp
 from console.backend import BackendFactory, Post
 from console.events import (
@@ -320,8 +322,13 @@ class TestApp(ConsoleApp):
         self.made: list[ScriptedBackend] = []
         clock = Clock()
         opener = backend or factory(clock, events, self.made)
+        self._good = factory(clock, events, self.made)
         super().__init__(opener, targets=targets, keymap=keymap, clock=clock)
         self.theme = theme
+
+    def replace_backend(self) -> None:
+        """The next session comes up."""
+        self._factory = self._good
 
     @property
     def backend(self) -> ScriptedBackend:
@@ -329,8 +336,12 @@ class TestApp(ConsoleApp):
         return self.made[-1]
 
 
-async def settle(pilot: object) -> None:
-    """Until the script is folded and drawn: workers and messages are done."""
-    for _ in range(4):
-        await pilot.pause()  # type: ignore[attr-defined]
-        await asyncio.sleep(0.02)
+async def settle(pilot: Pilot[None], done: Callable[[], bool] = lambda: True) -> None:
+    """Until the script is folded and drawn, and `done` holds. Fails after five seconds."""
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
+    async with asyncio.timeout(5):
+        while not (app.settled and done()):  # noqa: ASYNC110 (drawing has no event that ends it)
+            await asyncio.sleep(0.01)
+    await pilot.pause()
+    await pilot.pause()

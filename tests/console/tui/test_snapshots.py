@@ -1,0 +1,102 @@
+"""How every screen looks, small and large, dark and light: `make snapshots` draws them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button, Input
+
+from console.errors import EnvironmentMissing
+from tests.console.tui.scripted_session import TestApp, failing, settle
+
+Compare = Callable[..., bool]
+
+SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
+THEMES = [pytest.param("mma-dark", id="dark"), pytest.param("mma-light", id="light")]
+VIEWS = [
+    pytest.param(key, id=name) for key, name in zip("1234", ("fleet", "offers", "tasks", "logs"), strict=True)
+]
+
+
+def after(
+    *keys: str, done: Callable[[Any], bool] = lambda app: True
+) -> Callable[[Pilot[None]], Awaitable[None]]:
+    """Wait for the script, press keys, and wait for what they lead to."""
+
+    async def run(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await settle(pilot)
+        await settle(pilot, lambda: done(pilot.app))
+        for field in pilot.app.screen.query(Input):
+            field.cursor_blink = False
+
+    return run
+
+
+def planned(app: TestApp) -> bool:
+    """The launch dialog has its verdict."""
+    return not app.screen.query_one("#launch", Button).disabled
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("key", VIEWS)
+def test_view(snap_compare: Compare, key: str, size: tuple[int, int], theme: str) -> None:
+    """The four views over the scripted session."""
+    assert snap_compare(TestApp(theme=theme), terminal_size=size, run_before=after(key))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_launch(
+    snap_compare: Compare, size: tuple[int, int], theme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launch dialog with a module chosen: what fits where."""
+    monkeypatch.chdir(tmp_path)
+    keys = ("n", *"spin")
+    assert snap_compare(TestApp(theme=theme), terminal_size=size, run_before=after(*keys, done=planned))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_help(snap_compare: Compare, size: tuple[int, int]) -> None:
+    """All keys."""
+    assert snap_compare(TestApp(), terminal_size=size, run_before=after("?"))
+
+
+def test_kill_asks(snap_compare: Compare) -> None:
+    """The question before a kill."""
+    assert snap_compare(TestApp(), run_before=after("3", "j", "x"))
+
+
+def test_detail_takes_the_whole_height(snap_compare: Compare) -> None:
+    """Enter on a narrow screen."""
+    assert snap_compare(TestApp(), run_before=after("3", "j", "j", "enter"))
+
+
+def test_filter(snap_compare: Compare) -> None:
+    """While it is typed."""
+    assert snap_compare(TestApp(), run_before=after("3", "/", *"fib"))
+
+
+def test_wide(snap_compare: Compare) -> None:
+    """A large terminal."""
+    assert snap_compare(TestApp(), terminal_size=(200, 50), run_before=after("3", "j"))
+
+
+def test_no_targets(snap_compare: Compare) -> None:
+    """An empty fleet says what to do."""
+    assert snap_compare(TestApp([], targets=()), run_before=after())
+
+
+def test_failed(snap_compare: Compare) -> None:
+    """A session that does not come up says why, and what to do."""
+    error = EnvironmentMissing(
+        "The Mesos master needs x86-64.", remedy="Name another with --master HOST:PORT."
+    )
+    assert snap_compare(TestApp(backend=failing(error)), run_before=after("2"))
