@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -155,3 +156,18 @@ def test_gdb_on_the_kernel() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "pc             0x" in done.stdout
     assert "mma_main" in done.stdout
+
+
+@pytest.mark.skipif(bool(shutil.which("renode") or os.environ.get("RENODE")), reason="Renode is here")
+def test_a_session_that_opens_by_half_leaves_nothing_behind() -> None:
+    marker = f"MMA_TEST_MARK={os.getpid()}-half"
+    done = subprocess.run(
+        [*MMA, "run", "fib", "-t", "stm32f4@renode", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **dict([marker.split("=")])},
+    )
+    assert done.returncode == 3
+    assert "Renode is not installed" in objects(done.stdout)[-1]["message"]
+    assert living_children(marker) == []
