@@ -16,6 +16,7 @@ from emulation.gdb import events, parse
 from emulation.gdb.child import GdbProcess, Reply
 from emulation.gdb.errors import GdbError, GdbGone, GdbSilent, StillRunning, StubLost, TargetRunning
 from emulation.gdb.facts import Breakpoint, State
+from emulation.gdb.guard import Guard
 from emulation.gdb.mi import Fields, Kind, Record
 from emulation.gdb.watchdog import Patience
 
@@ -51,6 +52,7 @@ class Core:
         self.events = events.Events()
         self.attention: asyncio.Queue[Attention] = asyncio.Queue()
         self.gdb: GdbProcess | None = None
+        self.guard: Guard | None = None
         self.state = State.DETACHED
         self.last: events.Stopped | None = None
         """The last stop, passing or not."""
@@ -205,6 +207,8 @@ class Core:
             self.turn(State.EXITED)
             self.events.emit(events.Exited(int(code, 8) if code else None))
             return
+        if self.guard is not None:
+            self.guard.forgive()
         stop = parse.stopped(fields)
         if self.attaching:
             stop = replace(stop, reason="attached")

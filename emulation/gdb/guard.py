@@ -43,6 +43,8 @@ class Greeting:
     features: bytes = b""
     """The stub's answer to it."""
     no_acks: bool = False
+    description: bytes = b""
+    """The first request for target.xml: QEMU sends other registers before it was asked for that."""
     thread: bytes = b""
     """The last Hg."""
     breakpoints: dict[bytes, bytes] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Guard:
         self.stop_reply = b"S05"
         """What a new connection said to `?`."""
         self.detached = False
+        self._owed = False  # an interrupt came too late: the target had just stopped by itself
         self._server: asyncio.Server | None = None
         self._gdb: asyncio.StreamWriter | None = None
         self._gdb_acks = True
@@ -150,7 +153,7 @@ class Guard:
             self.emit(Lost(f"{why} Is the machine on, and was its debug stub started?"))
             writer.close()
             return
-        self._gdb, self._gdb_acks, self.detached = writer, True, False
+        self._gdb, self._gdb_acks, self.detached, self._owed = writer, True, False, False
         self.request, self.greeting = None, Greeting()
         self._doubting = asyncio.create_task(self._doubt(), name="doubt the stub") if self.runs else None
         splitter = Splitter()
@@ -194,6 +197,8 @@ class Guard:
         if self.request is not None and self.request.resumes:
             self.request.interrupted = True
             self._set_alarm(self.patience.interrupt, Trouble.NO_STOP)
+        else:
+            self._owed = True
         if self.link is not None and not self.recovering:
             self.link.interrupt()
 
@@ -214,6 +219,12 @@ class Guard:
         self.request = Request(body, is_resume(body), now, recoveries=known)
         if not self.request.resumes:
             self._set_alarm(self.patience.answer, Trouble.NO_ANSWER)
+        elif self._owed:
+            self._interrupt()
+
+    def forgive(self) -> None:
+        """GDB told of a stop: the interrupt that caused it, or did not, is settled."""
+        self._owed = False
 
     def from_stub(self, body: bytes) -> None:
         """Pass an answer on, or drop what answers nothing."""
@@ -238,6 +249,10 @@ class Guard:
         self._quiet()
         if request is not None:
             self._learn(request.body, body)
+            # A stub ignores an interrupt while its target stands at a breakpoint, and GDB, if that
+            # breakpoint's condition is false, runs it again: the interrupt must be repeated.
+            if request.resumes:
+                self._owed = request.interrupted and is_stop_reply(body) and body[1:3] != b"02"
         self.deliver(body)
         if request is not None and request.body == b"QStartNoAckMode" and body == b"OK":
             self._gdb_acks = False
@@ -253,6 +268,8 @@ class Guard:
         greeting = self.greeting
         if asked.startswith(b"qSupported"):
             greeting.supported, greeting.features = asked, answer
+        elif asked.startswith(b"qXfer:features:read:") and not greeting.description:
+            greeting.description = asked
         elif answer != b"OK":
             return
         elif asked == b"QStartNoAckMode":

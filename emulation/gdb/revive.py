@@ -61,7 +61,7 @@ class Supervisor:
 
     async def _look_at_gdb(self) -> None:
         """A command had no answer. Is it GDB that hangs, or did it wait for a stub since recovered?"""
-        core, guard = self._session.core, self._session.guard
+        core, guard = self._session.core, self._session.core.guard
         if guard is not None and guard.recovering:
             return
         begin = time.monotonic()
@@ -93,11 +93,12 @@ class Supervisor:
         ran = core.state is State.RUNNING
         was_attached = core.state in (State.RUNNING, State.STOPPED)
         breakpoints = session.breakpoints.known
+        core.turn(State.DETACHED)
         if core.gdb is not None:
             await core.gdb.close(grace=0)
         if len(self._restarts) > _RESTARTS:
-            if session.guard is not None:
-                await session.guard.release()
+            if core.guard is not None:
+                await core.guard.release()
             raise GdbError(
                 "GDB ends again and again.", remedy="Look at its last words in the log; try another GDB."
             )
@@ -106,7 +107,7 @@ class Supervisor:
         core.lost = ""
         session.variables.forget()
         failed = await session.symbols.restore()
-        if was_attached and session.guard is not None:
+        if was_attached and core.guard is not None:
             await session.connect()
             actions.append("connected it")
             failed += await session.breakpoints.restore(breakpoints)

@@ -47,7 +47,6 @@ class Session:
         self.attached: Attached | None = None
         self._program = program
         self._core = core = Core(patience or Patience())
-        self._guard: Guard | None = None
         self._supervisor = Supervisor(self)
         self.execution = Execution(core)
         self.breakpoints = Breakpoints(core)
@@ -82,7 +81,7 @@ class Session:
                     await self.detach()
         finally:
             core.turn(State.CLOSED)
-            guard, self._guard = self._guard, None
+            guard, core.guard = core.guard, None
             gdb, core.gdb = core.gdb, None
             if guard is not None:
                 await guard.close()  # first: a GDB that ends would detach
@@ -115,13 +114,13 @@ class Session:
         if core.state in (State.RUNNING, State.STOPPED):
             await self.detach()
         await self._drop_guard()
-        self._guard = Guard(
+        core.guard = guard = Guard(
             where, core.told, patience=core.patience, runs=runs, runs_on_loss=self.stub.runs_on_loss
         )
         core.lost = ""
         begin = time.monotonic()
         await self.connect()
-        features = self._guard.features
+        features = guard.features
         self.execution.stub = self.stub
         self.execution.reverse = {"ReverseStep+", "ReverseContinue+"} <= set(features)
         frame = core.last.frame if core.last is not None else None
@@ -137,13 +136,16 @@ class Session:
 
     async def connect(self) -> None:
         """Let GDB connect through the guard: the part of attach() that a replaced GDB does again."""
-        core, guard = self._core, self._guard
+        core, guard = self._core, self._core.guard
         assert guard is not None
         assert core.gdb is not None
         path = core.gdb.folder / "stub"
         path.unlink(missing_ok=True)
         await guard.listen(path)
         core.attaching = True
+        if core.state is State.LOST:  # GDB holds on to the old connection until it fails
+            with contextlib.suppress(GdbError):
+                await core.command("-target-disconnect")
         try:
             await core.command("-target-select", "remote", str(path))
         except GdbError as error:
@@ -165,14 +167,14 @@ class Session:
                 await core.command("-target-detach", timeout=core.patience.answer * 2)
             except GdbError as error:
                 _log.warning("GDB could not detach: %s", error)
-                if self._guard is not None:
-                    await self._guard.release()
+                if core.guard is not None:
+                    await core.guard.release()
         core.turn(State.DETACHED)
         self.attached = None
         await self._drop_guard()
 
     async def _drop_guard(self) -> None:
-        guard, self._guard = self._guard, None
+        guard, self._core.guard = self._core.guard, None
         if guard is not None:
             await guard.close()
 
@@ -202,7 +204,7 @@ class Session:
     @property
     def chatter(self) -> int:
         """Packets that the stub sent unasked, and that were kept from GDB."""
-        return self._guard.chatter if self._guard is not None else 0
+        return self._core.guard.chatter if self._core.guard is not None else 0
 
     def listen(self, limit: int = 2000) -> Listener:
         """The events from now on: `with session.listen() as events: async for event in events`."""
@@ -217,10 +219,6 @@ class Session:
     @property
     def core(self) -> Core:
         return self._core
-
-    @property
-    def guard(self) -> Guard | None:
-        return self._guard
 
     @property
     def program(self) -> str:

@@ -157,6 +157,8 @@ async def _greet(guard: Guard, link: StubLink, actions: list[str]) -> bool:
             await _exchange(link, answers, greeting.supported or b"qSupported", patience)
             if greeting.no_acks and await _exchange(link, answers, b"QStartNoAckMode", patience) == b"OK":
                 link.acks = False
+            if greeting.description:
+                await _exchange(link, answers, greeting.description, patience)
             stop = await _exchange(link, answers, b"?", patience)
             guard.stop_reply = stop if is_stop_reply(stop) else b"S05"
             if greeting.thread:

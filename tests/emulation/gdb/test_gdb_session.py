@@ -253,6 +253,16 @@ async def test_running_target(session: Session, machine: QemuMachine) -> None:
     assert (await resumed.stopped()).breakpoint == made.number
 
 
+async def test_interrupt_beats_a_busy_breakpoint(session: Session) -> None:
+    """Each hit of a false condition is a stop, in which a stub ignores an interrupt."""
+    await session.breakpoints.insert("add", condition="b == 1000")
+    for _ in range(20):
+        await session.execution.continue_()
+        await asyncio.sleep(0.005)
+        async with asyncio.timeout(2):
+            await session.execution.interrupt()
+
+
 async def test_two_holders_of_a_running_target(session: Session) -> None:
     await session.execution.continue_()
 
