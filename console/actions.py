@@ -109,6 +109,15 @@ ACTIONS: tuple[Action, ...] = (
         vim=("ctrl+d",),
     ),
     Action("list.page_up", ("pageup",), "Page up", "One page up.", Group.MOVE, Scope.LIST, vim=("ctrl+u",)),
+    Action(
+        "app.retry",
+        ("r",),
+        "Try again",
+        "Open the session again after it failed.",
+        Group.CONSOLE,
+        Scope.APP,
+        show=True,
+    ),
     Action("list.open", ("enter",), "Detail", "All of the selected row.", Group.MOVE, Scope.TABLE, show=True),
     Action("list.sort", ("s",), "Sort", "Sort by the next column.", Group.MOVE, Scope.TABLE),
     Action("list.reverse", ("S",), "Reverse", "Sort the other way round.", Group.MOVE, Scope.TABLE),
@@ -207,15 +216,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.theme", ("t",), "Light / dark", "Change the colours.", Group.CONSOLE, Scope.APP),
     Action(
         "app.picture", ("ctrl+s",), "Picture", "Save the screen as an SVG file.", Group.CONSOLE, Scope.APP
-    ),
-    Action(
-        "app.retry",
-        ("r",),
-        "Try again",
-        "Open the session again after it failed.",
-        Group.CONSOLE,
-        Scope.APP,
-        show=True,
     ),
     Action(
         "app.leave",

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from textual.app import App
+from textual.events import Event, InputEvent
 from textual.screen import Screen
 
 from console import messages as say
 from console.actions import Scope, bindings
 from console.backend import Backend, BackendFactory
+from console.collector import Collector
 from console.events import Progressed
 from console.feed import Feed
 from console.figures import counted
@@ -78,6 +80,7 @@ class ConsoleApp(App[None]):
         self._factory = backend
         self._clock = clock
         self._feed = Feed(start(targets), clock, self._changed)
+        self._collector = Collector()
         self._backend: Backend | None = None
         self._drawn = self._feed.state
         self._session: asyncio.Task[None] | None = None
@@ -131,7 +134,8 @@ class ConsoleApp(App[None]):
     # -- the session
 
     def on_mount(self) -> None:
-        self.set_interval(_TICK, self.redraw)
+        self.set_interval(_TICK, self._tick)
+        self._collector.begin()
         self._folding = asyncio.create_task(self._feed.run(), name="feed")
         # The first frame comes before anything heavy is imported or started.
         self.call_after_refresh(self.open_session)
@@ -139,6 +143,16 @@ class ConsoleApp(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.exit)
+
+    def _tick(self) -> None:
+        self.redraw()
+        self._collector.tick()
+
+    def on_event(self, event: Event) -> Coroutine[Any, Any, None]:
+        """Textual's entry for every key and click."""
+        if isinstance(event, InputEvent):
+            self._collector.busy()
+        return super().on_event(event)
 
     def open_session(self) -> None:
         """Begin, or begin anew after a failure."""
@@ -152,7 +166,7 @@ class ConsoleApp(App[None]):
             from console.trouble import words
 
             text, remedy = words(error)
-            self._feed.post(Progressed(MASTER, text, failed=True))
+            self._feed.post(Progressed(MASTER, f"{text} {remedy}".strip(), failed=True))
             self.post_message(say.Trouble(text, f"{remedy} r tries again.".strip()))
         finally:
             self._backend = None
@@ -166,6 +180,7 @@ class ConsoleApp(App[None]):
 
     async def on_unmount(self) -> None:
         """Whatever made the app end: nothing that it started outlives it."""
+        self._collector.end()
         await self.close_session()
         if self._folding is not None:
             self._folding.cancel()

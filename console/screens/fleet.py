@@ -16,6 +16,10 @@ from console.spans import EMPTY, Line, Span, Tone, dim, line
 from console.widgets.table import Column, Table
 
 
+def _is_host(row: FleetRow) -> bool:
+    return row.target.name.partition("-")[0] == "host"
+
+
 def _state(row: FleetRow, cells: int) -> Line:
     mark, tone = LINK_MARKS[row.target.link]
     return (Span(f"{mark} {row.target.link.value}", tone),)
@@ -73,6 +77,10 @@ class FleetScreen(ListView):
     NAME = "fleet"
     BINDINGS = bindings(Scope.FLEET)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._fleet: Sequence[FleetRow] = ()
+
     def make_table(self) -> Table[FleetRow]:
         """The targets."""
         return Table(
@@ -88,19 +96,19 @@ class FleetScreen(ListView):
 
     def rows(self) -> Sequence[FleetRow]:
         """In the order they were named."""
-        return fleet_rows(self.state)
+        self._fleet = fleet_rows(self.state)
+        return self._fleet
 
     def page(self, key: str | None, width: int) -> Sequence[Line]:
         """Memory, executors, resources, attributes."""
         return target_page(self.state, key, self.now, width) if key else ()
 
     def note(self) -> Line:
-        """Memory of the whole fleet."""
-        rows: Sequence[FleetRow] = fleet_rows(self.state)
-        boards = [row for row in rows if row.target.mem_bytes]
+        """Memory of all boards; the gateway itself has a hundred thousand times as much."""
+        boards = [row for row in self._fleet if row.target.mem_bytes and not _is_host(row)]
         if not boards:
             return EMPTY
-        return line(dim(f"{bytes_text(sum(row.free for row in boards))} free"))
+        return line(dim(f"boards: {bytes_text(sum(row.free for row in boards))} free"))
 
     def launch_target(self) -> str:
         """The selected one."""

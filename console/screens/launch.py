@@ -155,7 +155,7 @@ class Launch(Dialog[TaskSpec]):
 
     # -- coming up
 
-    async def on_mount(self) -> None:
+    def on_mount(self) -> None:
         for name in ("#modules", "#verdict"):  # tab goes from field to field; ↑ ↓ and clicks reach the list
             self.query_one(name).can_focus = False
         self.query_one("#module", Input).focus()
@@ -163,11 +163,22 @@ class Launch(Dialog[TaskSpec]):
         if self._target:
             self.query_one("#targets", Table).select(self._target)
         self._say([(dim("Choose a module."),)])
+        self._find_modules()
+
+    @work(group="find")
+    async def _find_modules(self) -> None:
         self._found = await asyncio.to_thread(candidates, self._folder)
         self._list_modules()
 
+    @property
+    def composed(self) -> bool:
+        """Its widgets are there: not before they are made, nor while it goes away."""
+        return bool(self.query("#launch"))
+
     def refresh_targets(self) -> None:
         """Newer facts of the fleet; a plan is judged anew when they touch it."""
+        if not self.composed:
+            return
         state = self._state()
         self.query_one("#targets", Table).show(fleet_rows(state))
         facts = (state.targets, state.tasks, state.offers)
@@ -176,6 +187,8 @@ class Launch(Dialog[TaskSpec]):
             self._judge()
 
     def _list_modules(self) -> None:
+        if not self.composed:
+            return
         table = self.query_one("#modules", Table)
         table.show(matching(self._found, self.query_one("#module", Input).value))
         table.action_list_top()
@@ -200,6 +213,8 @@ class Launch(Dialog[TaskSpec]):
     @work(exclusive=True, group="judge")
     async def _judge(self) -> None:
         await asyncio.sleep(_PAUSE)
+        if not self.composed:
+            return
         draft, backend = self._draft(), self._backend()
         if draft is None:
             self._planned(None, [(Span("There is no such module. Examples need no path.", Tone.WARN),)])
@@ -221,6 +236,8 @@ class Launch(Dialog[TaskSpec]):
 
     def _planned(self, plan: Plan | None, said: Sequence[Line]) -> None:
         self._plan = plan
+        if not self.composed:
+            return
         self.query_one("#targets", Table).refresh()
         self._said = said
         self._show_verdict()

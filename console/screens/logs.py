@@ -48,6 +48,7 @@ class LogsScreen(View):
     def __init__(self) -> None:
         super().__init__()
         self._source = ALL
+        self._listed: tuple[object, ...] | None = None
 
     def body(self) -> ComposeResult:
         """Sources and lines."""
@@ -82,8 +83,11 @@ class LogsScreen(View):
             self.redraw_frame()
 
     def redraw(self) -> None:
-        """Both."""
-        self.sources.show(self._sources())
+        """Both; the sources with their counts once a second, or when there are others."""
+        facts = (self.state.targets, self.state.tasks, int(self.now))
+        if facts != self._listed:
+            self._listed = facts
+            self.sources.show(self._sources())
         self.lines.show(self.state.logs.ring(self._source), self._source, self._empty())
 
     def _sources(self) -> list[Source]:

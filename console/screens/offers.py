@@ -114,6 +114,11 @@ class OffersScreen(ListView):
         offer = self.table.selected
         return offer.target if isinstance(offer, Offer) else ""
 
+    def on_table_selected(self, event: Table.Selected) -> None:
+        """What can be done depends on the row."""
+        super().on_table_selected(event)
+        self.refresh_bindings()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only open offers can be declined."""
         if action == "offer_decline":

@@ -69,6 +69,7 @@ class TasksScreen(ListView):
     def __init__(self) -> None:
         super().__init__()
         self._with_ended = True
+        self._state_seen: TaskState | None = None
 
     def make_table(self) -> Table[TaskRow]:
         """The tasks."""
@@ -112,6 +113,11 @@ class TasksScreen(ListView):
         row = self.table.selected
         return row.task.spec.target if isinstance(row, TaskRow) else ""
 
+    def on_table_selected(self, event: Table.Selected) -> None:
+        """What can be done depends on the row."""
+        super().on_table_selected(event)
+        self.refresh_bindings()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only living tasks can be killed."""
         if action in ("task_kill", "task_logs"):
@@ -124,7 +130,11 @@ class TasksScreen(ListView):
     def redraw(self) -> None:
         """And the keys, when the selected task ended."""
         super().redraw()
-        self.refresh_bindings()
+        row = self.table.selected
+        state = row.task.state if isinstance(row, TaskRow) else None
+        if state is not self._state_seen:
+            self._state_seen = state
+            self.refresh_bindings()
 
     def action_task_kill(self) -> None:
         if self.table.selected_key:

@@ -271,8 +271,6 @@ class ListView(View):
         """The cursor moved."""
         self.redraw_detail()
         self.detail.go(0)
-        self.redraw_frame()
-        self.refresh_bindings()
 
     def on_table_opened(self, event: Table.Opened) -> None:
         """Enter: to the detail."""

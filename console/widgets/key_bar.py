@@ -26,7 +26,7 @@ class KeyBar(OneLine):
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
 
     def _changed(self, _screen: Screen[object]) -> None:
-        self.refresh()
+        self.update()
 
     def spans(self, cells: int) -> Iterable[Span]:
         """As many as there is room for, in the registry's order; while one types, what ends that."""

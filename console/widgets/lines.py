@@ -5,7 +5,8 @@ Only lines that are on the screen are ever made, so a list of ten thousand costs
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -15,7 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from console.actions import Scope, bindings
-from console.spans import Span, Tone, fit
+from console.spans import Line, Span, Tone, fit
 
 _TONE_CSS = "\n".join(
     f"""
@@ -46,21 +47,30 @@ COMPONENT_CSS = f"""{_TONE_CSS}
 class Toned(Widget):
     """A widget that draws spans."""
 
+    _toned: Mapping[tuple[Tone, Style | None], Style] = MappingProxyType({})
+    """Styles made so far, by tone and what is under it."""
+
+    def notify_style_update(self) -> None:
+        """Another theme, another focus: styles are made anew."""
+        super().notify_style_update()
+        self._toned = {}
+
     def strip(self, spans: Iterable[Span], cells: int, under: Style | None = None) -> Strip:
         """Spans as exactly `cells` cells over the widget's colours, or over `under`."""
-        base = self.rich_style if under is None else self.rich_style + under
         segments = []
         for text, tone, click in fit(tuple(spans), cells):
             if text:
-                style = base + self.tone_style(tone)
+                style = self._toned.get((tone, under)) or self._style(tone, under)
                 if click:
                     style += Style.from_meta({"@click": click})
                 segments.append(Segment(text, style))
         return Strip(segments, cells)
 
-    def tone_style(self, tone: Tone) -> Style:
-        """The theme's style of a tone, without a background."""
-        return self.get_component_rich_style(f"tone--{tone.value}", partial=True)
+    def _style(self, tone: Tone, under: Style | None) -> Style:
+        base = self.rich_style if under is None else self.rich_style + under
+        style = base + self.get_component_rich_style(f"tone--{tone.value}", partial=True)
+        self._toned = {**self._toned, (tone, under): style}
+        return style
 
     def cursor_style(self) -> Style:
         """Background of the selected line, by focus."""
@@ -76,14 +86,23 @@ class OneLine(Toned):
     OneLine {{ height: 1; width: 1fr; {COMPONENT_CSS} }}
     """
 
+    _shown: Line = ()
+
     def spans(self, cells: int) -> Iterable[Span]:
         """What it says now in so many cells."""
         return ()
 
+    def update(self) -> None:
+        """Draw anew if it says something else now."""
+        spans = tuple(self.spans(self.size.width))
+        if spans != self._shown:
+            self._shown = spans
+            self.refresh()
+
     def render_line(self, y: int) -> Strip:
         """The line, whatever `y`."""
         cells = self.size.width
-        return self.strip(self.spans(cells), cells) if y == 0 else Strip.blank(cells, self.rich_style)
+        return self.strip(self.spans(cells) if y == 0 else (), cells)
 
 
 class LinesView(ScrollView, Toned, can_focus=True):

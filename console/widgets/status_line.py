@@ -29,7 +29,7 @@ class StatusLine(OneLine):
     def show(self, state: State, now: float) -> None:
         """Newer facts."""
         self._state, self._now = state, now
-        self.refresh()
+        self.update()
 
     def spans(self, cells: int) -> Iterable[Span]:
         """As many facts as there is room for, the most important ones first; the clock at the right."""
@@ -37,19 +37,20 @@ class StatusLine(OneLine):
             return
         clock = Span(clock_text(self._now) + " ", Tone.DIM)
         left = list(line(Span(" mma ", Tone.MARK), " "))
-        room = cells - width((clock,)) - width(left)
-        for fact in _facts(self._state):
-            gap = Span("   ") if len(left) > 2 else Span("")
+        room = cells - width((clock,)) - width(left) - 1
+        tight = cells < 100
+        for fact in _facts(self._state, tight):
+            gap = Span("" if len(left) == 2 else "  " if tight else "   ")
             if width(fact) + width((gap,)) > room:
                 continue
             left += [gap, *fact]
             room -= width(fact) + width((gap,))
         yield from left
-        yield Span(" " * room)
+        yield Span(" " * (room + 1))
         yield clock
 
 
-def _facts(state: State) -> Iterable[Line]:
+def _facts(state: State, tight: bool) -> Iterable[Line]:
     master = state.master
     if master.connected:
         yield line(Span("● ", Tone.GOOD), master.url.removeprefix("http://"))
@@ -57,7 +58,7 @@ def _facts(state: State) -> Iterable[Line]:
         tone = Tone.BAD if master.failed or master.url else Tone.WARN
         yield line(Span("✗ " if tone is Tone.BAD else "◐ ", tone), Span(_short(master.message), tone))
     if master.framework_id:
-        yield line(Span("framework ", Tone.DIM), _framework(master.framework_id))
+        yield line(Span("fw " if tight else "framework ", Tone.DIM), _framework(master.framework_id))
     agents = sum(bool(target.agent_id) for target in state.targets.values())
     yield line(counted(agents, "agent"))
     links = [target.link for target in state.targets.values()]

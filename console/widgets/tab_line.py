@@ -41,7 +41,7 @@ class TabLine(OneLine):
     def show(self, state: State, note: Line = ()) -> None:
         """Newer facts; `note` stands at the right."""
         self._state, self._note = state, note
-        self.refresh()
+        self.update()
 
     def render_line(self, y: int) -> Strip:
         """The tabs; below them a rule, heavy under the present one."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -240,9 +240,15 @@ class Table(LinesView, Generic[R]):
 
     def _move(self, place: int) -> None:
         if self._rows:
-            self._cursor = min(max(0, place), len(self._rows) - 1)
+            before, self._cursor = self._cursor, min(max(0, place), len(self._rows) - 1)
+            self._refresh_row(before)
+            self._refresh_row(self._cursor)
             self._told()
-            self.refresh()
+
+    def _refresh_row(self, number: int) -> None:
+        y = number - self.scroll_offset.y + self._head
+        if self._head <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
 
     def action_list_down(self) -> None:
         self._move(self._cursor + 1)

@@ -211,7 +211,7 @@ async def test_a_session_that_fails_says_why_and_can_be_tried_again() -> None:
     app = TestApp(backend=failing(error))
     async with app.run_test() as pilot:
         await settle(pilot)
-        assert app.state.master.message == "The Mesos master needs x86-64."
+        assert app.state.master.message == "The Mesos master needs x86-64. Name another."
         await pilot.press("n")
         dialog = app.screen
         assert isinstance(dialog, Launch)
