@@ -58,7 +58,14 @@ class Translation:
 
 
 def translate(module: Module, *, stack_check: bool, harness: Harness | None = None) -> Translation:
-    """Write C for a module. ModuleError for what no target has."""
+    """Write C for a module. ModuleError for what no target has, and for what names what it does not have."""
+    try:
+        return _translate(module, stack_check, harness)
+    except IndexError as error:  # nothing here may crash, even on what wasmtime would have refused
+        raise ModuleError(f"The module is malformed: {error}.") from error
+
+
+def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Translation:
     entry = _entry(module) if harness else imports.entry(module)
     if len(module.memories) > 1:
         raise ModuleError("The module has several memories; targets have one.")

@@ -54,6 +54,13 @@ def test_damaged_modules_are_refused_or_translated_but_never_crash(data: st.Data
         translate(read(bytes(damaged[:cut])), stack_check=False)
 
 
+def test_an_export_of_a_function_that_is_not_there_is_refused() -> None:
+    place = RICH.index(b"\x04main\x00") + 6
+    damaged = RICH[:place] + b"\x09" + RICH[place + 1 :]
+    with pytest.raises(ModuleError, match="malformed"):
+        translate(read(damaged), stack_check=False)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
