@@ -33,6 +33,8 @@ SETTINGS = (
     "remotetimeout 120",  # the guard knows better than GDB when a stub is late
     "debuginfod enabled off",
 )
+_SET_OFF = 2.0
+"""Seconds within which GDB tells that a resumed target runs."""
 _STREAMS = {Kind.CONSOLE: "gdb", Kind.LOG: "log", Kind.TARGET: "target", Kind.OTHER: "target"}
 
 
@@ -58,6 +60,8 @@ class Core:
         """The last stop, passing or not."""
         self.stops = 0
         """How often the target stopped: tells old values from new ones."""
+        self.runs = 0
+        """How often it was let run."""
         self.kept = 0
         """How often it stopped to stay so."""
         self.stopped_since: float | None = None
@@ -103,8 +107,17 @@ class Core:
         self.require_stopped()
         self._resume_after = False
         number = self.kept + 1
-        await self.command(operation, *arguments)
+        await self._set_off(operation, *arguments)
         return number
+
+    async def _set_off(self, operation: str, *arguments: str) -> None:
+        """A command that resumes. GDB says `^running` to it, and only then that the target runs."""
+        runs = self.runs
+        await self.command(operation, *arguments)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SET_OFF):
+                while self.runs == runs and self.state is State.STOPPED:
+                    await self._changed.wait()
 
     async def wait_stop(self, number: int, timeout: float | None) -> events.Stopped:
         """The kept stop of that number or a later one. StillRunning after `timeout` seconds, or its end."""
@@ -161,7 +174,7 @@ class Core:
         if self.state is State.STOPPED:
             self._passing = True
             try:
-                await self.command("-exec-continue")
+                await self._set_off("-exec-continue")
             finally:
                 self._passing = False
 
@@ -191,6 +204,7 @@ class Core:
     def _record(self, record: Record) -> None:
         if record.kind is Kind.EXEC and record.name == "running":
             self.stopped_since = None
+            self.runs += 1
             self.turn(State.RUNNING)
             self.events.emit(events.Running(self._passing))
         elif record.kind is Kind.EXEC and record.name == "stopped":

@@ -191,6 +191,11 @@ class Session:
         return self._core.last
 
     @property
+    def stops(self) -> int:
+        """How often it stopped: values read at one number belong together."""
+        return self._core.stops
+
+    @property
     def held(self) -> float:
         """Seconds for which the target has been stopped and its board silent; 0 while it runs."""
         since = self._core.stopped_since

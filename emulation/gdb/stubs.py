@@ -13,6 +13,8 @@ from dataclasses import dataclass
 class Stub:
     """One kind of stub. `resets` are monitor commands that reset the target and leave it stopped.
 
+    `writes_peripherals`: memory writes reach peripheral registers; where not, use Machine.write_memory.
+
     After a detach all let the target run on. `runs_on_loss`: so they do when the connection just ends; None
     where that is not known. `reverse` says what it takes to run backwards.
     """
@@ -20,6 +22,7 @@ class Stub:
     name: str
     resets: tuple[str, ...] = ()
     runs_on_loss: bool | None = None
+    writes_peripherals: bool = True
     reverse: str = "This stub does not tell that it can run backwards."
 
 
@@ -27,10 +30,12 @@ QEMU = Stub(
     "QEMU",
     ("system_reset",),
     runs_on_loss=False,
+    writes_peripherals=False,
     reverse="QEMU runs backwards only while it replays: record a run with -icount shift=N,rr=record,rrfile=F,"
     "rrsnapshot=S and an empty qcow2 drive, then debug it with rr=replay.",
 )
-"""Seen with 7.2: after a lost connection the target goes on as it was, and stops at the next connection."""
+"""Seen with 7.2: after a lost connection the target goes on as it was, and stops at the next connection.
+Writes change RAM and flash, but it drops those to peripherals without an error; reads reach them."""
 
 RENODE = Stub(
     "Renode",

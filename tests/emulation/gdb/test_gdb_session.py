@@ -263,6 +263,17 @@ async def test_interrupt_beats_a_busy_breakpoint(session: Session) -> None:
             await session.execution.interrupt()
 
 
+async def test_it_runs_again_when_a_held_target_is_let_go(session: Session) -> None:
+    """GDB answers a resume before it tells that the target runs: wait() must not take the old stop."""
+    made = await session.breakpoints.insert("add", condition="b == 1000")
+    await session.execution.continue_()
+    for limit in range(40):
+        await session.breakpoints.set_condition(made.number, f"b == {1000 + limit}")
+        assert session.state is State.RUNNING
+    with pytest.raises(StillRunning):
+        await session.execution.wait(0.05)
+
+
 async def test_two_holders_of_a_running_target(session: Session) -> None:
     await session.execution.continue_()
 

@@ -218,9 +218,6 @@ async def test_a_stub_that_never_answers(gdb: None, tmp_path: Path) -> None:
         writer.close()
 
 
-@pytest.mark.xfail(
-    reason="the stop by which a condition is changed is sometimes told as the target's", strict=False
-)
 async def test_a_gdb_that_died_is_replaced(session: Session, stub: BadStub, guest: Path) -> None:
     await session.symbols.add(guest)
     made = await session.breakpoints.insert("add", condition="b == 1000")

@@ -1,0 +1,128 @@
+"""The console in a real terminal (tmux), over a genuine master, an emulated board and the host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.end_to_end,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux: apt-get install tmux"),
+]
+
+
+class Terminal:
+    """A tmux server of its own, with one window that runs a command."""
+
+    def __init__(self, command: list[str], size: tuple[int, int], folder: Path) -> None:
+        self._name = f"mma-{uuid.uuid4().hex[:8]}"
+        width, height = map(str, size)
+        self._tmux("new-session", "-d", "-x", width, "-y", height, "-c", str(folder), *command)
+        self._tmux("set-option", "-g", "remain-on-exit", "on")
+
+    def _tmux(self, *words: str) -> str:
+        environment = {**os.environ, "TERM": "xterm-256color"}
+        done = subprocess.run(
+            ["tmux", "-L", self._name, *words], capture_output=True, text=True, check=True, env=environment
+        )
+        return done.stdout
+
+    def keys(self, *keys: str) -> None:
+        """Press keys one by one, as a quick person would; escape with a key at once would be alt."""
+        for key in keys:
+            self._tmux("send-keys", key)
+            time.sleep(0.3 if key == "Escape" else 0.08)
+
+    @property
+    def screen(self) -> str:
+        """What is on it now."""
+        return self._tmux("capture-pane", "-p")
+
+    @property
+    def processes(self) -> set[int]:
+        """The window's command and all that it started."""
+        (root,) = self._tmux("list-panes", "-F", "#{pane_pid}").split()
+        found, todo = set[int](), [int(root)]
+        while todo:
+            pid = todo.pop()
+            found.add(pid)
+            children = Path(f"/proc/{pid}/task/{pid}/children")
+            todo += [int(child) for child in children.read_text().split()] if children.exists() else []
+        return found
+
+    def wait(self, done: Callable[[str], bool], seconds: float = 20.0) -> str:
+        """The screen, once it says what it must."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            text = self.screen
+            if done(text):
+                return text
+            time.sleep(0.05)
+        raise AssertionError(f"this was still on the screen:\n{self.screen}")
+
+    def close(self) -> None:
+        """End it, whatever runs."""
+        subprocess.run(["tmux", "-L", self._name, "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """The console on a small terminal, its board and the host up and offered."""
+    command = [sys.executable, "-m", "console.cli", "console", "--target", "stm32f4@qemu", "--target", "host"]
+    made = Terminal(command, (80, 24), tmp_path)
+    try:
+        made.wait(lambda text: "2 agents" in text and text.count("● up") >= 2, 60)
+        yield made
+    finally:
+        made.close()
+
+
+def launch(terminal: Terminal, module: str, *, before: str = "fits") -> None:
+    """Through the dialog: type the module's name, wait for the verdict, enter."""
+    terminal.keys("n")
+    terminal.wait(lambda text: "Launch ─" in text)
+    terminal.keys(*module)
+    terminal.wait(lambda text: before in text and "bytes of WebAssembly" in text)
+
+
+def test_the_main_job(terminal: Terminal) -> None:
+    """Launch with an argument, see the result; kill; a trap with its reason; nothing is left behind."""
+    launch(terminal, "fib")
+    terminal.keys("Tab", "2", "0")
+    terminal.wait(lambda text: "Fits on stm32f4@qemu" in text)
+    time.sleep(0.5)  # the verdict on the argument
+    terminal.keys("Enter")
+    text = terminal.wait(lambda text: "✓ finished" in text)
+    assert "6765" in text
+
+    launch(terminal, "spin")
+    terminal.keys("Enter")
+    terminal.wait(lambda text: "● running" in text)
+    terminal.keys("x")
+    terminal.wait(lambda text: "Kill a task" in text)
+    terminal.keys("y")
+    terminal.wait(lambda text: "■ killed" in text)
+
+    launch(terminal, "trap")
+    terminal.keys("Enter")
+    text = terminal.wait(lambda text: "✗ failed" in text)
+    assert "in function main" in " ".join(text.split()).replace("▌ ", "")
+
+    terminal.keys("4", "/", *"fib")
+    terminal.wait(lambda text: "fib(20) = 6765" in text and "spin-" not in text)
+    terminal.keys("Escape", "2")
+    terminal.wait(lambda text: "accepted" in text and "● open" in text)
+
+    processes = terminal.processes
+    assert len(processes) > 1
+    terminal.keys("q")
+    terminal.wait(lambda text: "Pane is dead" in text)
+    assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] in ([], [min(processes)])
