@@ -19,6 +19,7 @@ from agent.events import EventHub, EventStream, Stopped
 from agent.fetcher import Fetcher
 from agent.guard import Sealed
 from agent.http.router import Router
+from agent.http.verbosity import Verbosity
 from agent.shelf import Shelf
 from agent.store import Store
 from agent.wire.port import Port
@@ -89,6 +90,7 @@ class Gateway:
         self._ip = ""
         self._closed = False
         self._adding = asyncio.Lock()
+        self._verbosity = Verbosity("agent", "hal")
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -112,6 +114,7 @@ class Gateway:
 
     async def _open(self) -> None:
         self._stack.callback(self._hub.close)
+        self._stack.callback(self._verbosity.close)
         there = "192.0.2.1"  # anywhere outside (RFC 5737), for the address of our default route
         if isinstance(self._detector, StaticDetector):
             # A name that cannot be resolved is said at once.
@@ -223,7 +226,7 @@ class Gateway:
         agents: dict[str, Agent] = {}
         wanted = self.config.port + len(self._berths) if self.config.port else 0
         barrier = self._store.durable if self.config.work_dir else None
-        port = Port(self._ip, wanted, Router(lambda: agents).handle, barrier)
+        port = Port(self._ip, wanted, Router(lambda: agents, verbosity=self._verbosity).handle, barrier)
         await port.open()
         berth = _Berth(port, agents)
         self._berths.append(berth)

@@ -182,7 +182,7 @@ async def test_the_rest_of_http(master: MasterDouble) -> None:
         assert status == 200
         assert text.startswith("angular.callbacks._0({")
         assert (await get(gateway, "/slave(1)/state?jsonp=alert(1)//"))[0] == 400
-        assert (await get(gateway, "/slave(1)/state", "POST"))[0] == 405
+        assert (await get(gateway, "/slave(1)/state", "POST"))[0] == 200  # as a native agent
         for path in ("/slave(9)/state", "/", "/nonsense", "/slave(1)/nonsense", "/slave(1)/../../etc/passwd"):
             assert (await get(gateway, path))[0] == 404
 
