@@ -1,0 +1,1 @@
+"""`mma bench`: measurements with goals. A benchmark is one file in suite/, listed in registry.py."""

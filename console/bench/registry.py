@@ -1,0 +1,45 @@
+"""Every benchmark by name.
+
+To add one: a file in suite/ with `async def run(report: Report) -> None`, and a line here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from console.bench.report import Report
+from console.errors import UsageError
+
+BENCHMARKS = {
+    "footprint": "Flash and RAM of the kernel, by board and module, with the room that is left.",
+}
+"""Name and summary, in the order in which they run; imported only when they do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One that can run."""
+
+    name: str
+    summary: str
+    text: str
+    """How it measures: the docstring of its file without the first line."""
+    run: Callable[[Report], Awaitable[None]]
+
+
+def load(name: str) -> Benchmark:
+    """Import one by name. UsageError if there is none."""
+    if name not in BENCHMARKS:
+        known = ", ".join(BENCHMARKS)
+        raise UsageError(f"There is no benchmark {name!r}.", remedy=f"There are: {known}.")
+    module = importlib.import_module(f"console.bench.suite.{name}")
+    _, _, text = (inspect.getdoc(module) or "").partition("\n")
+    return Benchmark(name, BENCHMARKS[name], text.strip(), module.run)
+
+
+def select(names: Sequence[str]) -> list[Benchmark]:
+    """Those named, or all. UsageError."""
+    return [load(name) for name in (names or BENCHMARKS)]
