@@ -61,7 +61,7 @@ class Confirm(Dialog[bool]):
                 yield Button(yes, id="yes", variant="error", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#no", Button).focus()
+        self.set_focus(self.query_one("#no", Button))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
@@ -95,4 +95,4 @@ class Help(Dialog[None]):
             yield Page(lambda width: help_page(width, self._overrides), widget_id="help")
 
     def on_mount(self) -> None:
-        self.query_one(Page).focus()
+        self.set_focus(self.query_one(Page))

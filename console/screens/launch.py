@@ -73,6 +73,8 @@ class Launch(Dialog[TaskSpec]):
         self._folder = folder or Path.cwd()
         self._found: list[Candidate] = []
         self._plan: Plan | None = None
+        self._hasty = False
+        """It was accepted before what is typed had been judged: to be launched as soon as it is."""
         self._said: Sequence[Line] = ()
         self._judged: object = None
 
@@ -158,7 +160,7 @@ class Launch(Dialog[TaskSpec]):
     def on_mount(self) -> None:
         for name in ("#modules", "#verdict"):  # tab goes from field to field; ↑ ↓ and clicks reach the list
             self.query_one(name).can_focus = False
-        self.query_one("#module", Input).focus()
+        self.set_focus(self.query_one("#module", Input))
         self.refresh_targets()
         if self._target:
             self.query_one("#targets", Table).select(self._target)
@@ -173,7 +175,7 @@ class Launch(Dialog[TaskSpec]):
     @property
     def composed(self) -> bool:
         """Its widgets are there: not before they are made, nor while it goes away."""
-        return bool(self.query("#launch"))
+        return len(self.query("#launch, #verdict, #modules, #targets")) == 4
 
     def refresh_targets(self) -> None:
         """Newer facts of the fleet; a plan is judged anew when they touch it."""
@@ -227,6 +229,8 @@ class Launch(Dialog[TaskSpec]):
         try:
             plan = await make_plan(backend, draft, self._state())
         except Exception as error:
+            if not self.composed:
+                return
             width = self.query_one("#verdict", Page).size.width
             self._planned(
                 None, [(Span(piece, Tone.BAD),) for piece in _wrapped(" ".join(words(error)), width)]
@@ -241,8 +245,13 @@ class Launch(Dialog[TaskSpec]):
         self.query_one("#targets", Table).refresh()
         self._said = said
         self._show_verdict()
+        if self._hasty:
+            self._hasty = False
+            self._launch_if_it_fits()
 
     def _show_verdict(self) -> None:
+        if not self.composed:
+            return
         plan, button = self._plan, self.query_one("#launch", Button)
         fit = plan.fits.get(self.chosen) if plan else None
         button.disabled = fit is None or not fit.possible
@@ -268,6 +277,7 @@ class Launch(Dialog[TaskSpec]):
 
     @on(Input.Changed)
     def _field_typed(self) -> None:
+        self._hasty = False
         self._judge()
 
     @on(Table.Selected)
@@ -294,6 +304,14 @@ class Launch(Dialog[TaskSpec]):
             self.dismiss(None)
 
     def _accept(self) -> None:
+        draft = self._draft()
+        self._hasty = draft is not None and (self._plan is None or self._plan.draft != draft)
+        if self._hasty:
+            self._judge()
+        else:
+            self._launch_if_it_fits()
+
+    def _launch_if_it_fits(self) -> None:
         fit = self._plan.fits.get(self.chosen) if self._plan else None
         if self._plan is None or fit is None or not fit.possible:
             self.app.bell()

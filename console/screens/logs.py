@@ -152,12 +152,12 @@ class LogsScreen(View):
         if not self.sources.has_focus:
             return False
         self.remove_class("-sources")
-        self.lines.focus()
+        self.set_focus(self.lines)
         return True
 
     def action_log_source(self) -> None:
         self.add_class("-sources")
-        self.sources.focus()
+        self.set_focus(self.sources)
 
     def action_log_follow(self) -> None:
         self.lines.follow(not self.lines.following)

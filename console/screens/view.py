@@ -111,7 +111,7 @@ class View(Screen[None]):
             bar.count(*self.counted())
 
     def on_mount(self) -> None:
-        self.main().focus()
+        self.set_focus(self.main())
         self.draw()
 
     def on_screen_resume(self) -> None:
@@ -128,7 +128,7 @@ class View(Screen[None]):
         self.redraw_frame()
 
     def on_filter_bar_left(self) -> None:
-        self.main().focus()
+        self.set_focus(self.main())
 
     # -- going elsewhere
 
@@ -141,7 +141,7 @@ class View(Screen[None]):
             bar.clear()
             self.apply_filter(Filter())
             self.redraw_frame()
-        self.main().focus()
+        self.set_focus(self.main())
 
     def leave_detail(self) -> bool:
         """Close what is open over the list; False when nothing was."""
@@ -276,12 +276,12 @@ class ListView(View):
         """Enter: to the detail."""
         if self.has_class("-narrow"):
             self.add_class("-zoomed")
-        self.detail.focus()
+        self.set_focus(self.detail)
 
     def leave_detail(self) -> bool:
         """Back to the list."""
         if not self.has_class("-zoomed") and not self.detail.has_focus:
             return False
         self.remove_class("-zoomed")
-        self.table.focus()
+        self.set_focus(self.table)
         return True

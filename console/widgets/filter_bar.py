@@ -38,7 +38,10 @@ class FilterBar(Horizontal):
     def compose(self) -> ComposeResult:
         yield Label("/")
         yield Input(
-            placeholder="words that a line must have; !word must not", id="filter-input", compact=True
+            placeholder="words that a line must have; !word must not",
+            id="filter-input",
+            compact=True,
+            select_on_focus=False,
         )
         yield Label("", id="filter-count")
 
@@ -48,9 +51,9 @@ class FilterBar(Horizontal):
         return Filter.parse(self.query_one(Input).value)
 
     def begin(self) -> None:
-        """Show the line and type into it."""
+        """Show the line and type into it, from the very next key on: Input.focus() would come later."""
         self.add_class("-on")
-        self.query_one(Input).focus()
+        self.screen.set_focus(self.query_one(Input))
 
     def clear(self) -> None:
         """No filter, no line."""

@@ -76,6 +76,18 @@ async def test_a_launch_says_where_it_fits_and_submits() -> None:
         await settle(pilot, lambda: table.selected_key == "mine-00000001")
 
 
+async def test_a_launch_accepted_too_early_waits_for_the_verdict() -> None:
+    """It is of what was typed, and not of what had been judged before."""
+    app = TestApp()
+    async with app.run_test() as pilot:
+        dialog = await open_launch(pilot)
+        await settle(pilot, lambda: launchable(dialog))
+        dialog.query_one("#arguments", Input).value = "20"
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(app.backend.submitted))
+        assert app.backend.submitted[0].arguments == ("20",)
+
+
 async def test_a_launch_that_never_fits_says_by_how_many_bytes() -> None:
     """And cannot be submitted."""
     app = TestApp()
