@@ -18,7 +18,6 @@ from google.protobuf.message import DecodeError, Message
 from agent.config import AgentConfig
 from agent.errors import UnsafeMessageError
 from agent.events import AgentEvent, Disconnected, Registered
-from agent.executors import Executors
 from agent.facts import attributes_of, resources_of
 from agent.fetcher import Fetcher
 from agent.guard import Sealed, seal
@@ -35,8 +34,6 @@ from hal.target import Event, Target
 
 log = logging.getLogger(__name__)
 
-RECOVERY_TIMEOUT = 2.0
-"""Seconds for executors to be found again after a restart (executor_reregistration_timeout)."""
 RECOVERY_RETRY = 5.0
 """Seconds between attempts to ask a target that does not answer what it runs."""
 SHUTDOWN_TIMEOUT = 5.0
@@ -82,9 +79,8 @@ class Agent:
         self._endpoint = endpoint
         self._shelf = shelf
         self.registration = Registration(self, around.config)
-        self.tasks = Tasks(self, shelf, around.config)
-        self.executors = Executors(target, around.fetcher, around.config, self.tasks)
-        self.tasks.executors = self.executors
+        self.tasks = Tasks(self, target, around.fetcher, shelf, around.config)
+        self.executors = self.tasks.executors
         self.resources = resources_of(self.description)
         self.attributes = attributes_of(self.description, around.config.attributes)
         self._checkpointed: list[mesos.Resource] = []
@@ -209,18 +205,15 @@ class Agent:
                 log.exception("%s could not handle %r", self.target_name, event)
 
     async def _look_for_executors(self) -> None:
-        """After a restart: what the target still runs, and what ended meanwhile."""
-        if any(not task.terminal for task in self.tasks.book.tasks()):
-            # Ends that the target kept for us arrive as events first.
-            await asyncio.sleep(RECOVERY_TIMEOUT)
+        """What an earlier life left on the target: its executors are taken up, all else goes."""
         while True:
             try:
-                living = await self.executors.kill_strays()
+                adopted, living = await self.executors.recover()
             except HalError as error:
                 log.warning("%s does not tell what it runs: %s", self.target_name, error)
                 await asyncio.sleep(RECOVERY_RETRY)
             else:
-                return self.tasks.recovered(living)
+                return self.tasks.recovered(adopted, living)
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run something beside; it ends with the agent."""
@@ -267,7 +260,7 @@ class Agent:
 
     def forsaken(self) -> None:
         """The master has seen its link to us break."""
-        self.tasks.abandon_uncheckpointed()
+        self.tasks.kills.abandon_uncheckpointed()
 
     def disconnected(self, reason: str) -> None:
         """The master may not have us: updates wait."""
@@ -277,7 +270,7 @@ class Agent:
 
     def reconcile(self, unknown: Sequence[internal.ReconcileTasksMessage]) -> None:
         """The master asks for tasks that it may know and we may not."""
-        self.tasks.reconcile(unknown)
+        self.tasks.reports.reconcile(unknown)
 
     def fill_reregistration(self, message: internal.ReregisterSlaveMessage) -> None:
         """Add tasks, executors and frameworks."""
@@ -330,11 +323,11 @@ class Agent:
             case internal.RunTaskMessage():
                 self.tasks.run(content)
             case internal.RunTaskGroupMessage():
-                self.tasks.refuse_group(content)
+                self.tasks.run_group(content)
             case internal.KillTaskMessage():
-                self.tasks.kill(content)
+                self.tasks.kills.kill(content)
             case internal.DrainSlaveMessage():
-                self.tasks.begin_drain(content.config)
+                self.tasks.kills.drain(content.config)
             case internal.CheckpointResourcesMessage():
                 self._checkpointed = list(content.resources)
                 self._shelf.save_resources(self._checkpointed)
@@ -348,13 +341,13 @@ class Agent:
         match content:
             case internal.StatusUpdateAcknowledgementMessage():
                 if content.slave_id.value == self.agent_id:
-                    self.tasks.acknowledge(content)
+                    self.tasks.reports.acknowledge(content)
             case internal.UpdateFrameworkMessage():
                 self.tasks.update_framework(content)
             case internal.ShutdownFrameworkMessage():
-                self.tasks.shutdown_framework(content.framework_id.value)
+                self.tasks.kills.shutdown_framework(content.framework_id.value)
             case internal.ShutdownExecutorMessage():
-                self.tasks.shutdown_executor(content.framework_id.value, content.executor_id.value)
+                self.tasks.kills.shutdown_executor(content.framework_id.value, content.executor_id.value)
             case internal.FrameworkToExecutorMessage():
                 # Best effort in Mesos too: guests have no way to take messages yet.
                 log.info(

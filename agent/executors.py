@@ -34,6 +34,10 @@ class Owner(Protocol):
         """Killed before the target knew of it; the last call for a task."""
         ...
 
+    async def durable(self) -> None:
+        """Until all that is recorded by now is on disk."""
+        ...
+
     def background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run something beside; it ends with the agent."""
         ...
@@ -49,6 +53,8 @@ class Executors:
         self._owner = owner
         self._tasks: dict[str, TaskRecord] = {}
         self._mem_limit = target.describe().mem_bytes or None
+        self._settled = asyncio.Event()
+        """What an earlier life left on the target is known: before that nothing may be spawned."""
 
     def launch(self, task: TaskRecord, source: Source) -> None:
         """Begin: fetch the module, hand it to the target."""
@@ -85,13 +91,13 @@ class Executors:
         except TimeoutError:
             log.warning("%s did not end all executors within %g s", self._target.name, timeout)
 
-    async def kill_strays(self) -> frozenset[str]:
-        """End executors on the target that no task of ours has; returns the keys that live on."""
-        living = frozenset(await self._target.usage())
-        for key in living - self._tasks.keys():
-            log.warning("%s runs %s, which is no task of this agent: killed", self._target.name, key)
-            await self._target.kill(key)
-        return living & self._tasks.keys()
+    async def recover(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Find the adopted tasks on the target, which ends all else. Gives the keys of the adopted and
+        those of them that are there, running or ended; their ends follow as events."""
+        adopted = frozenset(key for key, task in self._tasks.items() if task.preparation is None)
+        living = await self._target.recover(adopted)
+        self._settled.set()
+        return adopted, living
 
     def on_event(self, event: Event) -> None:
         """Take one event of the target."""
@@ -100,14 +106,27 @@ class Executors:
         elif isinstance(event, Connection):
             log.info("%s: link %s %s", self._target.name, "up" if event.up else "down", event.message)
         elif (task := self._tasks.get(event.key)) is None:
-            return
+            if isinstance(event, Ended):
+                self._release(event.key)
         elif isinstance(event, Started):
             self._owner.executor_started(task)
         elif isinstance(event, Ended):
             self._forget(task)
             self._owner.executor_ended(task, event)
+            self._release(event.key)
 
     # -- inside -----------------------------------------------------------------------------------------
+
+    def _release(self, key: str) -> None:
+        self._owner.background(self._release_when_durable(key), f"release {key}")
+
+    async def _release_when_durable(self, key: str) -> None:
+        """The target forgets an end only when we cannot any more."""
+        await self._owner.durable()
+        try:
+            await self._target.release(key)
+        except HalError as error:
+            log.warning("%s could not release %s: %s", self._target.name, key, error)
 
     def _forget(self, task: TaskRecord) -> None:
         self._tasks.pop(task.target_key, None)
@@ -124,6 +143,8 @@ class Executors:
         try:
             module = await self._fetcher.module(source)
             launch = launch_of(task.info, task.target_key, module, self._mem_limit)
+            await self._settled.wait()
+            await self._owner.durable()  # or a restarted gateway would take it for a stray
             task.spawned = True
             await self._target.spawn(launch)
         except (TaskError, HalError) as error:
@@ -136,6 +157,7 @@ class Executors:
         if task.preparation is not None:
             # Its spawn() has begun and returns at once; a kill must not overtake it.
             await asyncio.wait([task.preparation])
+        await self._owner.durable()  # that we wanted it, or its end would look like somebody else's doing
         try:
             await self._target.kill(task.target_key, grace)
         except HalError as error:

@@ -63,8 +63,9 @@ def source_of(task: mesos.TaskInfo) -> Source:
 
 
 def command_of(task: mesos.TaskInfo) -> mesos.CommandInfo:
-    """The task's own command, or that of its custom executor."""
-    return task.executor.command if task.HasField("executor") else task.command
+    """The task's own command, or that of its custom executor; the default executor has none."""
+    custom = task.HasField("executor") and task.executor.type != mesos.ExecutorInfo.DEFAULT
+    return task.executor.command if custom else task.command
 
 
 def check_module(module: bytes, source: Source, limit: int) -> bytes:

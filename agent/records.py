@@ -26,6 +26,10 @@ class TaskRecord:
     executor_id: str
     """The custom executor's; a command task has one of its own that is called like the task."""
     container_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    parent_container: str = ""
+    """The container of its default executor, within which the task's own is."""
+    group: str = ""
+    """Shared by the tasks of one group, which live and die together."""
     state: mesos.TaskState = mesos.TASK_STAGING
     statuses: list[mesos.TaskStatus] = field(default_factory=list)
     sent_state: mesos.TaskState | None = None
@@ -34,7 +38,10 @@ class TaskRecord:
     """Fetches the module and hands it to the target."""
     spawned: bool = False
     """The target knows of it; an Ended will come."""
+    started: float = 0.0
+    """Seconds since the epoch when its executor was first seen to run."""
     kill: Kill | None = None
+    """Why we end it, once we do."""
     abandoned: bool = False
     """The master gave it up and told its framework: nobody waits for more of it."""
     deadline: asyncio.TimerHandle | None = None

@@ -11,6 +11,7 @@ from agent.proto import messages_pb2 as internal
 from agent.records import TaskRecord
 from agent.store import Store
 from agent.updates import TaskKey
+from agent.verdict import Kill
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class Shelf:
         self._store = store
         self._name = name
 
+    async def durable(self) -> None:
+        """Until all that was written so far is on disk."""
+        await self._store.durable()
+
     async def load(self) -> Recovered:
         """All that is kept of this agent."""
         rows = await self._store.read(
@@ -46,7 +51,7 @@ class Shelf:
         kept = internal.CheckpointResourcesMessage.FromString(resources or b"")
         infos = await self._store.read("SELECT info FROM frameworks WHERE agent = ?", self._name)
         tasks = await self._store.read(
-            "SELECT framework, executor, container, info, state, status, spawned FROM tasks WHERE agent = ?",
+            f"SELECT {_TASK_COLUMNS} FROM tasks WHERE agent = ?",
             self._name,
         )
         updates = await self._store.read(
@@ -104,9 +109,11 @@ class Shelf:
         """A task that is new or has changed."""
         status = task.statuses[-1].SerializeToString() if task.statuses else None
         self._store.write(
-            "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            *(self._name, task.framework_id, task.id, task.executor_id, task.container_id),
-            *(task.info.SerializeToString(), int(task.state), status, int(task.spawned)),
+            f"INSERT OR REPLACE INTO tasks (agent, task, {_TASK_COLUMNS}) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *(self._name, task.id, task.framework_id, task.executor_id),
+            *(task.container_id, task.parent_container, task.group, task.info.SerializeToString()),
+            *(int(task.state), status, task.started, task.kill.name if task.kill else None),
         )
 
     def drop_task(self, key: TaskKey) -> None:
@@ -133,15 +140,30 @@ class Shelf:
         self._store.write("DELETE FROM updates WHERE agent = ? AND uuid = ?", self._name, uuid)
 
 
+_TASK_COLUMNS = "framework, executor, container, parent, task_group, info, state, status, started, kill"
+
+
 def _task(
-    framework: str, executor: str, container: str, info: bytes, state: int, status: bytes | None, spawned: int
+    framework: str,
+    executor: str,
+    container: str,
+    parent: str,
+    group: str,
+    info: bytes,
+    state: int,
+    status: bytes | None,
+    started: float,
+    kill: str | None,
 ) -> TaskRecord:
     return TaskRecord(
         info=mesos.TaskInfo.FromString(info),
         framework_id=framework,
         executor_id=executor,
         container_id=container,
+        parent_container=parent,
+        group=group,
         state=cast(mesos.TaskState, state),
         statuses=[] if status is None else [mesos.TaskStatus.FromString(status)],
-        spawned=bool(spawned),
+        started=started,
+        kill=Kill[kill] if kill else None,
     )

@@ -29,6 +29,7 @@ def make_update(
     verdict: Verdict,
     executor_id: str = "",
     container_id: str = "",
+    parent_container: str = "",
     ip: str = "",
     extras: Extras | None = None,
 ) -> internal.StatusUpdate:
@@ -54,6 +55,8 @@ def make_update(
         status.limitation.resources.extend(extras.limitation)
     if container_id:
         status.container_status.container_id.value = container_id
+        if parent_container:
+            status.container_status.container_id.parent.value = parent_container
         if ip:
             address = status.container_status.network_infos.add().ip_addresses.add()
             address.ip_address = ip

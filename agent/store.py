@@ -20,18 +20,22 @@ from agent.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE agents (
-  name TEXT PRIMARY KEY, agent_id TEXT NOT NULL, hostname TEXT NOT NULL, drain BLOB, resources BLOB
+  name TEXT PRIMARY KEY, agent_id TEXT NOT NULL, hostname TEXT NOT NULL, drain BLOB, resources BLOB, info BLOB
 ) WITHOUT ROWID;
 CREATE TABLE frameworks (
   agent TEXT, framework TEXT, info BLOB NOT NULL, PRIMARY KEY (agent, framework)
 ) WITHOUT ROWID;
 CREATE TABLE tasks (
   agent TEXT, framework TEXT, task TEXT, executor TEXT NOT NULL, container TEXT NOT NULL,
-  info BLOB NOT NULL, state INTEGER NOT NULL, status BLOB, spawned INTEGER NOT NULL,
+  parent TEXT NOT NULL, task_group TEXT NOT NULL, info BLOB NOT NULL, state INTEGER NOT NULL, status BLOB,
+  started REAL NOT NULL, kill TEXT,
   PRIMARY KEY (agent, framework, task)
+) WITHOUT ROWID;
+CREATE TABLE operations (
+  agent TEXT, uuid BLOB, body BLOB NOT NULL, PRIMARY KEY (agent, uuid)
 ) WITHOUT ROWID;
 CREATE TABLE updates (
   position INTEGER PRIMARY KEY AUTOINCREMENT, agent TEXT NOT NULL, framework TEXT NOT NULL,
@@ -39,6 +43,20 @@ CREATE TABLE updates (
 );
 CREATE INDEX updates_of ON updates (agent, uuid);
 """
+MIGRATIONS = {
+    1: """
+ALTER TABLE agents ADD COLUMN info BLOB;
+ALTER TABLE tasks ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+ALTER TABLE tasks ADD COLUMN task_group TEXT NOT NULL DEFAULT '';
+ALTER TABLE tasks ADD COLUMN started REAL NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN kill TEXT;
+ALTER TABLE tasks DROP COLUMN spawned;
+CREATE TABLE operations (
+  agent TEXT, uuid BLOB, body BLOB NOT NULL, PRIMARY KEY (agent, uuid)
+) WITHOUT ROWID;
+""",
+}
+"""What brings a file of an earlier version to the next one."""
 RETRY = 1.0
 """Seconds between attempts to write on a full or failing disk."""
 
@@ -84,8 +102,9 @@ class Store:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in SCHEMA.split(";"):
+            if version < SCHEMA_VERSION:
+                steps = [MIGRATIONS[step] for step in range(version, SCHEMA_VERSION)] if version else [SCHEMA]
+                for statement in ";".join(steps).split(";"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("COMMIT")

@@ -30,6 +30,7 @@ class Kill(Enum):
     COMPLETION_TIME = "its max_completion_time is over"
     DRAINING = "the agent is being drained"
     SHUTDOWN = "its executor, framework or agent is shut down"
+    GROUP = "another task of its group failed or was killed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +49,21 @@ _AGENT = mesos.TaskStatus.SOURCE_SLAVE
 
 
 def judge(ended: Ended, kill: Kill | None, *, partition_aware: bool) -> Verdict:
-    """The verdict on `ended`; `kill` tells whether we asked for it.
+    """The verdict on `ended`; `kill` tells whether we asked for it: then it was killed, however it came to
+    its end, as with the native executor.
 
     A device that restarted took its executors with it, for certain: TASK_GONE. Frameworks that are not
     partition-aware know only TASK_LOST.
     """
     gone = mesos.TASK_GONE if partition_aware else mesos.TASK_LOST
     cause, words = ended.cause, ended.message
+    if kill is not None and cause in (Cause.EXITED, Cause.KILLED, Cause.TRAPPED, Cause.FAULTED):
+        return _killed(kill, ended)
     if cause is Cause.EXITED and ended.status == 0:
         return Verdict(mesos.TASK_FINISHED, None, _EXECUTOR, words or "The executor returned 0.")
     if cause is Cause.EXITED:
         text = words or f"The executor returned {ended.status}."
         return Verdict(mesos.TASK_FAILED, mesos.TaskStatus.REASON_COMMAND_EXECUTOR_FAILED, _EXECUTOR, text)
-    if cause is Cause.KILLED and kill is not None:
-        return _killed(kill, words)
     reason, state, source = {
         Cause.TRAPPED: (mesos.TaskStatus.REASON_COMMAND_EXECUTOR_FAILED, mesos.TASK_FAILED, _EXECUTOR),
         Cause.FAULTED: (mesos.TaskStatus.REASON_COMMAND_EXECUTOR_FAILED, mesos.TASK_FAILED, _EXECUTOR),
@@ -80,9 +82,14 @@ def judge(ended: Ended, kill: Kill | None, *, partition_aware: bool) -> Verdict:
     return Verdict(state, reason, source, words or f"The executor ended: {cause.value}.")
 
 
-def _killed(kill: Kill, words: str) -> Verdict:
+def _killed(kill: Kill, ended: Ended) -> Verdict:
     if kill is Kill.COMPLETION_TIME:
         reason = mesos.TaskStatus.REASON_MAX_COMPLETION_TIME_REACHED
         text = "The task ran longer than its max_completion_time."
         return Verdict(mesos.TASK_FAILED, reason, _EXECUTOR, text)
-    return Verdict(mesos.TASK_KILLED, None, _EXECUTOR, words or f"Killed: {kill.value}.")
+    text = f"Killed: {kill.value}."
+    if ended.cause is Cause.EXITED:
+        text += f" The executor came to its own end with status {ended.status}."
+    elif ended.cause is not Cause.KILLED:
+        text = f"{text} {ended.message}".strip()
+    return Verdict(mesos.TASK_KILLED, None, _EXECUTOR, text)

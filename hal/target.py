@@ -7,7 +7,7 @@ Nothing here knows Mesos's wire or any hardware.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -225,6 +225,22 @@ class Target(Protocol):
 
     def describe(self) -> Description:
         """The facts read by open()."""
+        ...
+
+    async def recover(
+        self, keys: Collection[str], offsets: Mapping[str, int] | None = None
+    ) -> frozenset[str]:
+        """Find executors again that an earlier gateway launched; to be called before any spawn().
+
+        Those found are followed from now on: Output from `offsets` on (bytes of log seen by then, 0 if not
+        given), Ended when they end or have ended. The keys not found are not on the target any more. All
+        else that is on it is ended and removed. From then on the target keeps what tells of an end until
+        release(key), so that a gateway that dies between can ask again. LinkError when nobody answers.
+        """
+        ...
+
+    async def release(self, key: str) -> None:
+        """The end of `key` is on record: the target may forget the executor. Unknown keys are ignored."""
         ...
 
     async def spawn(self, launch: Launch) -> None:

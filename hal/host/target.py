@@ -6,8 +6,10 @@ import asyncio
 import logging
 import os
 import platform
+import shutil
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from importlib import metadata
 
@@ -90,8 +92,21 @@ class HostTarget:
             "isolation": "wasmtime",
         }
         megabytes = int(self._mem * 1000 / MEBIBYTE) / 1000  # Mesos would round up what is not there
-        resources = (Scalar("cpus", self._cpus), Scalar("mem", megabytes))
+        # Executors write nothing to disk; masters want some of it for the executor of a task group.
+        disk = shutil.disk_usage(tempfile.gettempdir()).total // 2 // MEBIBYTE
+        resources = (Scalar("cpus", self._cpus), Scalar("mem", megabytes), Scalar("disk", disk))
         return Description(self._name, resources, attributes, self._mem)
+
+    async def recover(
+        self, keys: Collection[str], offsets: Mapping[str, int] | None = None
+    ) -> frozenset[str]:
+        """Executors are threads of the gateway: a restarted one has none, a removed agent's live on."""
+        for key in self._ended.keys() - set(keys):
+            await self.kill(key)
+        return frozenset(self._ended.keys() & set(keys))
+
+    async def release(self, key: str) -> None:
+        """Nothing is kept of an executor that ended."""
 
     async def spawn(self, launch: Launch) -> None:
         if launch.key in self._ended:

@@ -134,5 +134,4 @@ class Follower:
             end = Ended(tenant.key, cause, status, message, output, tenant.usage)
         except DeviceError as error:
             end = Ended(tenant.key, Cause.FAULTED, message=f"It ended, but nobody knows how: {error}")
-        self._roster.end(tenant, end)
-        await self._roster.delete(slot, row.generation)
+        await self._roster.finish(tenant, end, row)

@@ -30,6 +30,9 @@ class Roster:
         self.tenants: dict[str, Tenant] = {}
         self.settled = False
         """Who else is on the device is known by now to be of no interest; see recover()."""
+        self.keeps_ends = False
+        """Executors that ended stay on the device until release()."""
+        self._ends: dict[str, tuple[int, int]] = {}  # key: slot and generation of those that stay
         self.loading = asyncio.Lock()
         """Held while an executor is created, loaded and started: one at a time gets the line."""
         self.news = asyncio.Event()
@@ -50,6 +53,7 @@ class Roster:
         """The device was met for the first time, or again after a restart."""
         self._facts = facts
         self._forgotten.clear()
+        self._ends.clear()
         crash = facts.crash
         if crash is not None:
             where = f", slot {crash.slot} running" if crash.slot >= 0 else ""
@@ -70,6 +74,25 @@ class Roster:
             tenant.ended.set()
             self.events.publish(end)
 
+    async def finish(self, tenant: Tenant, end: Ended, row: SlotState) -> None:
+        """Publish the end of a tenant that is on the device, and free its slot when that may be."""
+        if self.keeps_ends:
+            self._ends[tenant.key] = (row.slot, row.generation)
+            self._forgotten[row.slot] = row.generation
+        self.end(tenant, end)
+        if not self.keeps_ends:
+            await self.delete(row.slot, row.generation)
+
+    async def release(self, key: str) -> None:
+        """Free the slot of an executor that ended, if it stayed. A link that is down keeps it: sweep()
+        removes it later."""
+        slot, generation = self._ends.pop(key, (None, 0))
+        if slot is not None:
+            try:
+                await self.delete(slot, generation)
+            except LinkError:
+                self._forgotten.pop(slot, None)
+
     async def delete(self, slot: int, generation: int | None = None) -> None:
         """Free a slot of the device; `generation`, where known, is not looked at again."""
         with contextlib.suppress(Refused):  # gone already is as good
@@ -87,8 +110,8 @@ class Roster:
 
     async def recover(self, keys: Collection[str], offsets: Mapping[str, int]) -> frozenset[str]:
         """Take over those of `keys` that are on the device, and remove all others. See McuTarget."""
+        found = self.tenants.keys() & set(keys)
         wanted = {key_digest(key): key for key in keys}
-        found = set()
         async for row, digest in self._strangers(await self.link.slots()):
             key = wanted.get(digest)
             if key is not None and row.state in (State.RUNNING, State.ENDED):

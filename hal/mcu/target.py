@@ -149,13 +149,14 @@ class McuTarget:
     async def recover(
         self, keys: Collection[str], offsets: Mapping[str, int] | None = None
     ) -> frozenset[str]:
-        """Find executors again that an earlier gateway launched; to be called once, before any spawn().
-
-        Those found are followed from now on: Output from `offsets` on (bytes of log seen by then, 0 if not
-        given), Ended when they end or have ended. The keys not found are not on the device any more. All
-        else that is on the device is removed; so it is by the first spawn() without a recover().
-        """
+        """See Target. What is on the device without it is removed by the first spawn()."""
+        for key in self._roster.tenants.keys() - set(keys):
+            await self.kill(key)
+        self._roster.keeps_ends = True
         return await self._roster.recover(keys, offsets or {})
+
+    async def release(self, key: str) -> None:
+        await self._roster.release(key)
 
     # -- launching -----------------------------------------------------------------------------------
 
@@ -196,7 +197,7 @@ class McuTarget:
     async def _load(self, tenant: Tenant, launch: Launch, compiled: steps.Compiled) -> None:
         """Everything from creating to starting; to be done again from the top after a lost answer."""
         if not self._roster.settled:
-            await self.recover(())
+            await self._roster.recover((), {})
         key, parts = tenant.key, compiled.parts
         if tenant.slot is None or tenant.place is None:
             tenant.place = await self._place(tenant, launch, parts)

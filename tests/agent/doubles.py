@@ -6,7 +6,7 @@ The master is at the other end of real sockets and speaks real libprocess; only 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -201,6 +201,8 @@ class TargetDouble:
         self.resources = resources or (Scalar("cpus", 1.0), Scalar("mem", 0.064), Ranges("gpio", ((0, 15),)))
         self.launched: dict[str, Launch] = {}
         self.living: dict[str, Usage] = {}
+        self.kept: dict[str, Ended] = {}
+        """Ends that were not released yet."""
         self.kills: list[tuple[str, float]] = []
         self.autostart = True
         self.autokill = True
@@ -215,6 +217,22 @@ class TargetDouble:
 
     def describe(self) -> Description:
         return Description(self.name, self.resources, {"board": "double"}, 65536)
+
+    async def recover(
+        self, keys: Collection[str], offsets: Mapping[str, int] | None = None
+    ) -> frozenset[str]:
+        if not self.reachable:
+            raise LinkError("The double does not answer.", remedy="Make it reachable.")
+        for key in self.living.keys() - set(keys):
+            await self.kill(key)
+        for key in self.kept.keys() - set(keys):
+            del self.kept[key]
+        for key in self.kept:
+            self.post(self.kept[key])
+        return frozenset((self.living.keys() | self.kept.keys()) & set(keys))
+
+    async def release(self, key: str) -> None:
+        self.kept.pop(key, None)
 
     async def spawn(self, launch: Launch) -> None:
         if not self.reachable:
@@ -248,4 +266,5 @@ class TargetDouble:
 
     def end(self, key: str, cause: Cause, status: int = 0, **more: Any) -> None:
         self.living.pop(key, None)
-        self.post(Ended(key, cause, status, **more))
+        self.kept[key] = Ended(key, cause, status, **more)
+        self.post(self.kept[key])

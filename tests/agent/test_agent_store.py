@@ -7,17 +7,20 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
-from doubles import MasterDouble, TargetDouble, run_task
+from doubles import MasterDouble, TargetDouble, kill_task, run_task
 
 from agent.config import AgentConfig
 from agent.errors import StoreError
 from agent.gateway import STORE_NAME, Gateway
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
-from agent.store import Store
+from agent.records import TaskRecord
+from agent.shelf import Shelf
+from agent.store import Statement, Store
 from hal.target import Cause
 
 STARTING, RUNNING = mesos.TASK_STARTING, mesos.TASK_RUNNING
@@ -109,7 +112,7 @@ def test_what_was_durable_survives_kill_9(tmp_path: Path) -> None:
             store = Store(pathlib.Path(sys.argv[1]))
             await store.open()
             for number in range(50):
-                store.write("INSERT INTO agents VALUES (?, '', '', NULL, NULL)", f"{number:03}")
+                store.write("REPLACE INTO agents (name, agent_id, hostname) VALUES (?, 1, 1)", f"{number:03}")
                 await store.durable()
                 print(number, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
@@ -180,10 +183,7 @@ async def test_a_restarted_gateway_is_the_same_agent_with_the_same_tasks(tmp_pat
         connection.close()
 
 
-async def test_executors_that_ended_unseen_fail_and_strays_are_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agent.core.RECOVERY_TIMEOUT", 0.1)
+async def test_executors_that_ended_unseen_fail_and_strays_are_killed(tmp_path: Path) -> None:
     target = TargetDouble()
     async with MasterDouble() as master:
         async with Gateway(master.address, [target], config(tmp_path)) as gateway:
@@ -197,21 +197,49 @@ async def test_executors_that_ended_unseen_fail_and_strays_are_killed(
         master.got.clear()
         del target.living["F0/gone"]
         target.living["F0/stray"] = target.living["F0/told"]
+        target.end("F0/told", Cause.EXITED, output=b"late")  # while nobody listens: kept for who comes back
         async with Gateway(master.address, [target], config(tmp_path)) as gateway:
             await master.take(internal.ReregisterSlaveMessage)
-            target.end("F0/told", Cause.EXITED, output=b"late")  # the target kept it for us
             told = await master.status("told", mesos.TASK_FINISHED)
             assert told.data == b"late"
             gone = await master.status("gone", mesos.TASK_FAILED)
             assert gone.reason == mesos.TaskStatus.REASON_EXECUTOR_REREGISTRATION_TIMEOUT
             assert target.kills == [("F0/stray", 0.0)]
             assert gateway.agents["board"].tasks.book.task(("F0", "lives")) is not None
+            while target.kept:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
 
-async def test_a_task_that_began_to_run_while_the_gateway_was_away_is_told_running(
+async def test_a_target_forgets_an_end_only_when_it_is_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.core.RECOVERY_TIMEOUT", 0.1)
+    target = TargetDouble()
+    async with MasterDouble() as master:
+        async with Gateway(master.address, [target], config(tmp_path)) as gateway:
+            await master.take(internal.UpdateSlaveMessage)
+            master.acknowledging = True
+            master.send(gateway.agents["board"].pid, run_task())
+            await master.status("T0", RUNNING)
+            disk, real = threading.Event(), Store._commit
+
+            def commit(store: Store, batch: list[Statement]) -> None:
+                disk.wait(10)
+                real(store, batch)
+
+            monkeypatch.setattr(Store, "_commit", commit)
+            target.end("F0/T0", Cause.EXITED)
+            await asyncio.sleep(0.1)
+            assert target.kept.keys() == {"F0/T0"}
+            assert not [
+                one for one in master.all(internal.StatusUpdateMessage) if one.update.status.state == 2
+            ]
+            disk.set()
+            await master.status("T0", mesos.TASK_FINISHED)
+            while target.kept:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+async def test_a_task_that_began_to_run_while_the_gateway_was_away_is_told_running(tmp_path: Path) -> None:
     target = TargetDouble()
     target.autostart = False
     async with MasterDouble() as master:
@@ -224,6 +252,52 @@ async def test_a_task_that_began_to_run_while_the_gateway_was_away_is_told_runni
         master.acknowledging = True
         async with Gateway(master.address, [target], config(tmp_path)) as gateway:
             await master.status("T0", RUNNING)
+
+
+async def test_a_kill_goes_on_after_a_restart(tmp_path: Path) -> None:
+    target = TargetDouble()
+    target.autokill = False
+    async with MasterDouble() as master:
+        master.acknowledging = True
+        async with Gateway(master.address, [target], config(tmp_path)) as gateway:
+            await master.take(internal.UpdateSlaveMessage)
+            pid = gateway.agents["board"].pid
+            master.send(pid, run_task())
+            await master.status("T0", RUNNING)
+            master.send(pid, kill_task())
+            while not target.kills:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await crash(gateway)
+        target.autokill = True
+        async with Gateway(master.address, [target], config(tmp_path)) as gateway:
+            await master.status("T0", mesos.TASK_KILLED)
+        assert len(target.kills) == 2
+
+
+async def test_a_file_of_the_first_version_is_taken_along(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "s")
+    old.executescript("""
+        CREATE TABLE agents (name TEXT PRIMARY KEY, agent_id TEXT NOT NULL, hostname TEXT NOT NULL,
+          drain BLOB, resources BLOB) WITHOUT ROWID;
+        CREATE TABLE frameworks (agent TEXT, framework TEXT, info BLOB NOT NULL,
+          PRIMARY KEY (agent, framework)) WITHOUT ROWID;
+        CREATE TABLE tasks (agent TEXT, framework TEXT, task TEXT, executor TEXT NOT NULL,
+          container TEXT NOT NULL, info BLOB NOT NULL, state INTEGER NOT NULL, status BLOB,
+          spawned INTEGER NOT NULL, PRIMARY KEY (agent, framework, task));
+        CREATE TABLE updates (position INTEGER PRIMARY KEY AUTOINCREMENT, agent TEXT NOT NULL,
+          framework TEXT NOT NULL, uuid BLOB NOT NULL, body BLOB NOT NULL);
+        INSERT INTO agents VALUES ('board', 'S7', 'here', NULL, NULL);
+        PRAGMA user_version = 1;
+    """)
+    old.close()
+    store = Store(tmp_path / "s")
+    await store.open()
+    shelf = Shelf(store, "board")
+    assert (await shelf.load()).agent_id == "S7"
+    shelf.save_task(TaskRecord(run_task().task, "F0", "T0"))
+    shelf.save_framework(run_task().framework)
+    assert [task.id for task in (await shelf.load()).tasks] == ["T0"]
+    await store.close()
 
 
 async def test_a_new_hostname_is_a_new_agent(tmp_path: Path) -> None:

@@ -159,18 +159,64 @@ async def test_health_checks_are_refused_in_words(bench: Bench) -> None:
     assert "health check" in failed.message
 
 
-async def test_task_groups_are_refused_in_words(bench: Bench) -> None:
+def task_group(*task_ids: str) -> internal.RunTaskGroupMessage:
     group = internal.RunTaskGroupMessage(framework=framework_info(), launch_executor=True)
     group.executor.executor_id.value = "E0"
-    for number in range(2):
-        group.task_group.tasks.add().CopyFrom(run_task(f"T{number}").task)
-    bench.send(group)
-    for number in range(2):
-        (failed,) = await bench.master.acknowledged(bench.agent.pid, f"T{number}", mesos.TASK_FAILED)
-        assert failed.reason == mesos.TaskStatus.REASON_TASK_GROUP_INVALID
-        assert "one by one" in failed.message
+    group.executor.type = mesos.ExecutorInfo.DEFAULT
+    for task_id in task_ids:
+        group.task_group.tasks.add().CopyFrom(run_task(task_id).task)
+    return group
+
+
+async def test_a_group_runs_under_one_executor(bench: Bench) -> None:
+    bench.send(task_group("T0", "T1"))
+    containers = []
+    for task_id in ("T0", "T1"):
+        _, running = await bench.master.acknowledged(bench.agent.pid, task_id, STARTING, RUNNING)
+        assert running.executor_id.value == "E0"
+        containers.append(running.container_status.container_id)
+    assert containers[0].value != containers[1].value
+    assert containers[0].parent.value == containers[1].parent.value != ""
+    bench.target.end("F0/T0", Cause.EXITED)
+    await bench.master.acknowledged(bench.agent.pid, "T0", mesos.TASK_FINISHED)
+    assert not bench.master.all(internal.ExitedExecutorMessage)
+    bench.target.end("F0/T1", Cause.EXITED)
+    await bench.master.acknowledged(bench.agent.pid, "T1", mesos.TASK_FINISHED)
+    exited = await bench.master.take(internal.ExitedExecutorMessage)
+    assert (exited.executor_id.value, exited.status) == ("E0", 0)
+    await bench.settled()
+
+
+async def test_a_task_that_fails_takes_its_group_along(bench: Bench) -> None:
+    bench.send(task_group("T0", "T1"))
+    for task_id in ("T0", "T1"):
+        await bench.master.acknowledged(bench.agent.pid, task_id, STARTING, RUNNING)
+    bench.target.end("F0/T0", Cause.TRAPPED, 1)
+    await bench.master.acknowledged(bench.agent.pid, "T0", mesos.TASK_FAILED)
+    (killed,) = await bench.master.acknowledged(bench.agent.pid, "T1", mesos.TASK_KILLED)
+    assert "group" in killed.message
     assert (await bench.master.take(internal.ExitedExecutorMessage)).executor_id.value == "E0"
     await bench.settled()
+
+
+async def test_a_group_with_a_task_that_is_no_module_does_not_run(bench: Bench) -> None:
+    group = task_group("T0", "T1")
+    group.task_group.tasks[1].data = b"no module"
+    bench.target.autostart = False
+    bench.send(group)
+    await bench.master.acknowledged(bench.agent.pid, "T1", mesos.TASK_FAILED)
+    await bench.master.acknowledged(bench.agent.pid, "T0", STARTING, mesos.TASK_KILLED)
+    await bench.settled()
+    assert not bench.target.living
+
+
+async def test_a_draining_agent_takes_no_task(bench: Bench) -> None:
+    bench.target.autokill = False
+    await bench.running()
+    bench.send(internal.DrainSlaveMessage(config=mesos.DrainConfig()))
+    bench.send(run_task("T1"))
+    dropped = await bench.master.status("T1", mesos.TASK_DROPPED)
+    assert dropped.reason == mesos.TaskStatus.REASON_SLAVE_DRAINING
 
 
 async def test_a_target_that_does_not_answer_fails_the_task(bench: Bench) -> None:
