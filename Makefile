@@ -7,6 +7,8 @@ STAMP := $(VENV)/installed
 PROTOS := $(wildcard agent/proto/*.proto)
 # qemu: the emulators; gdb-multiarch: the debugger; libsasl2: the genuine master's CRAM-MD5; tmux: tests drive the real terminal
 APT := qemu-system-arm qemu-system-misc gdb-multiarch libsasl2-2 libsasl2-modules tmux
+# tests only: a ZooKeeper (with its Java) that keeps who the leading master is
+test: APT += zookeeper
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help

@@ -13,7 +13,7 @@ from types import MappingProxyType, TracebackType
 
 from agent.config import AgentConfig
 from agent.core import Agent, Surroundings
-from agent.detector import Detector, StaticDetector, local_ip
+from agent.detector import Detector, detector_of, local_ip
 from agent.errors import ConfigError
 from agent.events import EventHub, EventStream, Stopped
 from agent.fetcher import Fetcher
@@ -22,7 +22,7 @@ from agent.http.router import Router
 from agent.http.verbosity import Verbosity
 from agent.shelf import Shelf
 from agent.store import Store
-from agent.wire.port import Port
+from agent.wire.port import Actor, Port
 from agent.wire.upid import Peer, Upid
 from hal.target import Target
 
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 STORE_NAME = "agents.sqlite"
 CACHE_NAME = "modules"
+DETECTION_RETRY = 5.0
+"""Seconds until masters are looked for again after that failed."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,18 @@ class Seat:
         """Fire and forget."""
         self.port.send(self.id, to, message)
 
+    def join(self, actor: Actor) -> None:
+        """Let a process of the agent's listen beside it."""
+        self.port.add(actor)
+
+    def leave(self, actor: Actor) -> None:
+        """No longer."""
+        self.port.remove(actor)
+
+    def send_as(self, sender: str, to: Upid, message: Sealed) -> None:
+        """Send from such a process."""
+        self.port.send(sender, to, message)
+
 
 class Gateway:
     """Hosts the agents of open targets, all with one master.
@@ -79,7 +93,7 @@ class Gateway:
         config: AgentConfig | None = None,
     ) -> None:
         self.config = config or AgentConfig()
-        self._detector = StaticDetector(master) if isinstance(master, str) else master
+        self._detector = detector_of(master) if isinstance(master, str) else master
         self._targets = list(targets)
         self._stack = AsyncExitStack()
         self._hub = EventHub()
@@ -115,10 +129,7 @@ class Gateway:
     async def _open(self) -> None:
         self._stack.callback(self._hub.close)
         self._stack.callback(self._verbosity.close)
-        there = "192.0.2.1"  # anywhere outside (RFC 5737), for the address of our default route
-        if isinstance(self._detector, StaticDetector):
-            # A name that cannot be resolved is said at once.
-            there = (await self._detector.locate()).ip
+        there = await self._detector.reach()
         self._ip = self.config.ip or local_ip(there)
         folder = self.config.work_dir
         if folder is None:
@@ -152,10 +163,18 @@ class Gateway:
         await asyncio.gather(*(berth.port.close() for berth in self._berths))
 
     async def _watch_masters(self) -> None:
-        async for master in self._detector.masters():
-            self._master = master
-            for agent in list(self._agents.values()):
-                agent.detected(master)
+        while True:
+            try:
+                async for master in self._detector.masters():
+                    log.info("the leading master is %s", master or "none")
+                    self._master = master
+                    for agent in list(self._agents.values()):
+                        agent.detected(master)
+            except ConfigError as error:
+                log.error("%s", error)
+            except Exception:
+                log.exception("the detection of masters failed")
+            await asyncio.sleep(DETECTION_RETRY)
 
     # -- agents -------------------------------------------------------------------------------------------
 
