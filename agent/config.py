@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.secrets import Credential
+
 MESOS_VERSION = "1.11.0"
 """The protocol we speak: what the agent tells the master as its version."""
 
@@ -26,6 +28,15 @@ class AgentConfig:
     """Where ids, tasks, updates and fetched modules are kept; None: nowhere, a restart is a new agent."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """TEXT attributes added to those of the target."""
+
+    require_peer_address_ip_match: bool = True
+    """Take messages only from the address that their sender names; off for a master whose connections come
+    from another address than its own."""
+    credential: Credential | None = None
+    """Who the agents are to the master; None: they do not authenticate."""
+    authentication_timeout_min: float = 5.0
+    """The master has this long to authenticate an agent; then it is tried again, with more time."""
+    authentication_timeout_max: float = 60.0
 
     registration_backoff: float = 1.0
     """Re-registrations wait at random up to this; doubled by each retry."""

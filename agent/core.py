@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError, Message
 
+from agent.authentication import Place
 from agent.config import AgentConfig
 from agent.errors import UnsafeMessageError
 from agent.events import AgentEvent, Disconnected, Registered
@@ -40,13 +41,8 @@ SHUTDOWN_TIMEOUT = 5.0
 """Seconds for executors to be ended when the agent shuts down."""
 
 
-class Endpoint(Protocol):
+class Endpoint(Place, Protocol):
     """Where an agent listens: its share of a port."""
-
-    @property
-    def upid(self) -> Upid:
-        """The agent's libprocess name."""
-        ...
 
     def send(self, to: Upid, message: Sealed) -> None:
         """Fire and forget."""
@@ -78,7 +74,7 @@ class Agent:
         self._around = around
         self._endpoint = endpoint
         self._shelf = shelf
-        self.registration = Registration(self, around.config)
+        self.registration = Registration(self, around.config, endpoint)
         self.tasks = Tasks(self, target, around.fetcher, shelf, around.config)
         self.executors = self.tasks.executors
         self.resources = resources_of(self.description)
@@ -266,6 +262,11 @@ class Agent:
         """The master may not have us: updates wait."""
         log.info("%s: disconnected, %s", self.target_name, reason)
         self.tasks.updates.pause()
+        self.publish(Disconnected(self.target_name, reason))
+
+    def unauthenticated(self, reason: str) -> None:
+        """The master does not take our credential."""
+        log.error("%s: %s", self.target_name, reason)
         self.publish(Disconnected(self.target_name, reason))
 
     def reconcile(self, unknown: Sequence[internal.ReconcileTasksMessage]) -> None:

@@ -245,7 +245,9 @@ class Gateway:
         agents: dict[str, Agent] = {}
         wanted = self.config.port + len(self._berths) if self.config.port else 0
         barrier = self._store.durable if self.config.work_dir else None
-        port = Port(self._ip, wanted, Router(lambda: agents, verbosity=self._verbosity).handle, barrier)
+        router = Router(lambda: agents, verbosity=self._verbosity)
+        honest = self.config.require_peer_address_ip_match
+        port = Port(self._ip, wanted, router.handle, barrier, honest=honest)
         await port.open()
         berth = _Berth(port, agents)
         self._berths.append(berth)

@@ -247,8 +247,16 @@ def _check_executor(message: internal.ExitedExecutorMessage | internal.ExecutorT
     _require_id(name, "executor id", message.executor_id.value)
 
 
+def _check_authenticate(message: internal.AuthenticateMessage) -> None:
+    name = message.DESCRIPTOR.full_name
+    try:
+        Upid.parse(message.pid)
+    except ConfigError:
+        _require(False, name, f"its pid is {message.pid!r}")
+
+
 def _check_nothing(message: Message) -> None:
-    """A pong is empty."""
+    """A pong is empty; the steps of an authentication are the master's SASL library to judge."""
 
 
 _CHECKS: dict[type[Message], Callable[[Any], None]] = {
@@ -261,4 +269,7 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     internal.UpdateOperationStatusMessage: _check_operation_status,
     internal.ExitedExecutorMessage: _check_executor,
     internal.ExecutorToFrameworkMessage: _check_executor,
+    internal.AuthenticateMessage: _check_authenticate,
+    internal.AuthenticationStartMessage: _check_nothing,
+    internal.AuthenticationStepMessage: _check_nothing,
 }

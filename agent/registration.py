@@ -17,6 +17,7 @@ from typing import Protocol
 
 from google.protobuf.message import Message
 
+from agent.authentication import Authentication, Place
 from agent.config import MESOS_VERSION, AgentConfig
 from agent.facts import CAPABILITIES
 from agent.proto import mesos_pb2 as mesos
@@ -77,13 +78,22 @@ class Registrant(Protocol):
         """The master may not have us."""
         ...
 
+    def unauthenticated(self, reason: str) -> None:
+        """The master does not believe that we are who we say."""
+        ...
+
 
 class Registration:
     """The state machine. All calls from one event loop; close() stops its timers."""
 
-    def __init__(self, agent: Registrant, config: AgentConfig) -> None:
+    def __init__(self, agent: Registrant, config: AgentConfig, place: Place) -> None:
         self._agent = agent
         self._config = config
+        self._authentication = (
+            None
+            if config.credential is None
+            else Authentication(place, config, self._register, self._agent.unauthenticated)
+        )
         self._retry: asyncio.TimerHandle | None = None
         self._backoff = config.registration_backoff
         self._ping_timer: asyncio.TimerHandle | None = None
@@ -105,6 +115,8 @@ class Registration:
         if master is None:
             self._disconnect("there is no leading master")
             self._stop_retry()
+            if self._authentication is not None:
+                self._authentication.reset()
         elif first and self.standing is Standing.DISCONNECTED:
             # Nothing to be gentle about: only the agents of this gateway register now.
             self._begin(0.0)
@@ -167,6 +179,8 @@ class Registration:
     def close(self) -> None:
         """Stop all timers. Idempotent."""
         self._stop_retry()
+        if self._authentication is not None:
+            self._authentication.reset()
         if self._ping_timer is not None:
             self._ping_timer.cancel()
             self._ping_timer = None
@@ -186,6 +200,8 @@ class Registration:
             self._agent.disconnected(reason)
 
     def _begin(self, delay: float) -> None:
+        if self._authentication is not None:
+            self._authentication.reset()  # the master forgets it with its link to us
         self._backoff = 2 * self._config.registration_backoff
         self._schedule(delay)
 
@@ -202,6 +218,9 @@ class Registration:
         self._retry = None
         if self.standing is not Standing.DISCONNECTED or self.master is None:
             return
+        if self._authentication is not None and not self._authentication.valid:
+            # Registrations of the unauthenticated are dropped without a word.
+            return self._authentication.begin(self.master)
         self._agent.send(self.master, self._reregister() if self.agent_id else self._first())
         self._backoff = min(self._backoff, self._config.registration_retry_max)
         self._schedule(random.uniform(0, self._backoff))

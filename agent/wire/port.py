@@ -55,10 +55,17 @@ HttpHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Port:
-    """Listens on `ip`:`port` (0: any free one) for the processes added to it."""
+    """Listens on `ip`:`port` (0: any free one) for the processes added to it.
 
-    def __init__(self, ip: str, port: int, http: HttpHandler, barrier: Barrier | None = None) -> None:
+    `honest`: messages are taken only from the address that their sender names, as libprocess does under
+    LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH; a sender behind an address translator needs it off.
+    """
+
+    def __init__(
+        self, ip: str, port: int, http: HttpHandler, barrier: Barrier | None = None, *, honest: bool = True
+    ) -> None:
         self._ip = ip
+        self._honest = honest
         self._wanted = port
         self._http = http
         self._actors: dict[str, Actor] = {}
@@ -137,6 +144,9 @@ class Port:
         sender = framing.sender_of(request.headers) if request.method == "POST" else None
         if sender is None:
             return await self._http(request)
+        if self._honest and request.remote != sender.ip:
+            log.warning("a message from %s that claims to be of %s is refused", request.remote, sender)
+            return web.Response(status=400, text="The sender's address is not that of its connection.\n")
         self._note_connection(request.task, sender.peer)
         body = await _read(request)
         if body is None:

@@ -158,20 +158,22 @@ async def test_user_agent_alone_makes_a_message(port: Port) -> None:
     actor = Recorder()
     port.add(actor)
     await exchange(
-        port, b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nUser-Agent: libprocess/m@1.2.3.4:5\r\n\r\n"
+        port, b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nUser-Agent: libprocess/m@127.0.0.1:5\r\n\r\n"
     )
-    assert actor.got == [framing.Message(Upid("m", "1.2.3.4", 5), "slave(1)", "a.B", b"")]
+    assert actor.got == [framing.Message(Upid("m", "127.0.0.1", 5), "slave(1)", "a.B", b"")]
 
 
 async def test_ids_are_percent_decoded(port: Port) -> None:
     actor = Recorder()
     port.add(actor)
-    await exchange(port, b"POST /slave%281%29/a.B HTTP/1.1\r\nHost: \r\nLibprocess-From: m@1.2.3.4:5\r\n\r\n")
+    await exchange(
+        port, b"POST /slave%281%29/a.B HTTP/1.1\r\nHost: \r\nLibprocess-From: m@127.0.0.1:5\r\n\r\n"
+    )
     assert actor.got
 
 
 async def test_unknown_processes_answer_404_and_plain_http_is_passed_on(port: Port) -> None:
-    from_master = b"Host: \r\nLibprocess-From: m@1.2.3.4:5\r\n\r\n"
+    from_master = b"Host: \r\nLibprocess-From: m@127.0.0.1:5\r\n\r\n"
     assert b" 404 " in await exchange(port, b"POST /slave(9)/a.B HTTP/1.1\r\n" + from_master)
     assert b"plain /slave(1)/state" in await exchange(
         port, b"GET /slave(1)/state HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -182,7 +184,7 @@ async def test_unknown_processes_answer_404_and_plain_http_is_passed_on(port: Po
 async def test_one_bad_message_harms_no_other(port: Port) -> None:
     actor = Recorder(fail=True)
     port.add(actor)
-    raw = b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nLibprocess-From: m@1.2.3.4:5\r\n\r\n"
+    raw = b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nLibprocess-From: m@127.0.0.1:5\r\n\r\n"
     assert (await exchange(port, raw * 3, answers=3)).count(b" 202 ") == 3
 
 
@@ -190,7 +192,7 @@ async def test_a_removed_process_is_gone(port: Port) -> None:
     actor = Recorder()
     port.add(actor)
     port.remove(actor)
-    raw = b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nLibprocess-From: m@1.2.3.4:5\r\n\r\n"
+    raw = b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nLibprocess-From: m@127.0.0.1:5\r\n\r\n"
     assert b" 404 " in await exchange(port, raw)
 
 
@@ -239,7 +241,7 @@ async def test_a_lost_connection_is_reported_and_opened_again(port: Port) -> Non
 async def test_the_end_of_a_peers_last_connection_is_told(port: Port) -> None:
     actor = Recorder()
     port.add(actor)
-    raw = b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nLibprocess-From: m@1.2.3.4:5\r\n\r\n"
+    raw = b"POST /slave(1)/a.B HTTP/1.1\r\nHost: \r\nLibprocess-From: m@127.0.0.1:5\r\n\r\n"
     writers = [(await asyncio.open_connection(*port.address))[1] for _ in range(2)]
     for number, writer in enumerate(writers, 1):
         writer.write(raw)
@@ -253,7 +255,7 @@ async def test_the_end_of_a_peers_last_connection_is_told(port: Port) -> None:
         while not actor.left:
             actor.changed.clear()
             await actor.changed.wait()
-    assert actor.left == [("1.2.3.4", 5)]
+    assert actor.left == [("127.0.0.1", 5)]
 
 
 async def test_nobody_there_is_reported_too(port: Port) -> None:
