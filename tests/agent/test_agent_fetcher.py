@@ -19,7 +19,7 @@ from agent.launch import Source
 
 MODULE = b"\0asm\1\0\0\0" + b"x" * 1000
 DIGEST = hashlib.sha256(MODULE).hexdigest()
-CONFIG = AgentConfig(module_limit=4096, fetch_timeout=0.5, cache_limit=10_000)
+CONFIG = AgentConfig(module_limit=4096, fetch_timeout=3.0, cache_limit=10_000)
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Server:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked += 1
         if request.path == "/slow":
-            await asyncio.sleep(5)
+            await asyncio.sleep(30)
         if request.path == "/missing":
             return web.Response(status=404)
         if request.path == "/moved":
@@ -83,7 +83,7 @@ async def test_what_cannot_be_fetched_is_said_in_words(
     big.write_bytes(MODULE * 5)
     for uri, words in [
         (f"{server.url}/missing", "answered 404 Not Found"),
-        (f"{server.url}/slow", "not there within 0.5 s"),
+        (f"{server.url}/slow", "not there within 3 s"),
         (f"{server.url}/endless", "more than 4,096 bytes"),
         ("http://127.0.0.1:1/x", "could not be fetched"),
         ("http://[", "cannot be fetched"),
