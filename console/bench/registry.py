@@ -14,6 +14,7 @@ from console.bench.report import Report
 from console.errors import UsageError
 
 BENCHMARKS = {
+    "aot": "What WebAssembly costs on the device, beside native code and an interpreter.",
     "footprint": "Flash and RAM of the kernel, by board and module, with the room that is left.",
 }
 """Name and summary, in the order in which they run; imported only when they do."""

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlparse
@@ -28,32 +29,51 @@ PROJECT = "mesos-scheduler"
 FILE = "mesos.scheduler-1.11.0.linux-x86_64.tar.gz"
 SHA256 = "1d376f20bca6d05ee8b90c1c123a452b28753497ccc2f1c80ea3ac94c12e8f6e"
 
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One file of a project on the package index."""
+
+    title: str
+    """What it is to the user."""
+    project: str
+    file: str
+    sha256: str
+
+
 Progress = Callable[[int, int], None]
 """Called with (bytes so far, bytes in all; 0 where unknown), from the thread that downloads."""
 
 _TIMEOUT = 30.0
 
 
-def download(path: Path, progress: Progress | None = None, cancelled: threading.Event | None = None) -> None:
-    """Put the release at `path`, whole and with the right digest, or raise EnvironmentMissing.
+def download(
+    path: Path,
+    progress: Progress | None = None,
+    cancelled: threading.Event | None = None,
+    release: Release | None = None,
+) -> None:
+    """Put a release (the master's, if no other is given) at `path`, whole and with the right digest, or raise
+    EnvironmentMissing.
 
     Blocks: call it in a thread. It is written beside `path` and renamed, so what is at `path` is complete
     and an interrupted download leaves nothing that a next one trusts. Folders of pip's `find-links` are
     looked into first, for computers without a network.
     """
+    release = release or Release("The Mesos master", PROJECT, FILE, SHA256)
     settings = pip_settings()
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        local = _find_local(settings)
+        local = _find_local(settings, release.file)
         if local is not None:
             shutil.copyfile(local, part)
         else:
-            _download(part, settings, progress, cancelled or threading.Event())
+            _download(release, part, settings, progress, cancelled or threading.Event())
         with part.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != SHA256:
+        if found != release.sha256:
             raise EnvironmentMissing(
-                f"What was downloaded as {FILE} is not Apache's file: its SHA-256 is {found}.",
+                f"What was downloaded as {release.file} is another file: its SHA-256 is {found}.",
                 remedy="Try again; if it stays so, look at your package index.",
             )
         part.replace(path)
@@ -61,16 +81,16 @@ def download(path: Path, progress: Progress | None = None, cancelled: threading.
         part.unlink(missing_ok=True)
 
 
-def _find_local(settings: dict[str, str]) -> Path | None:
+def _find_local(settings: dict[str, str], name: str) -> Path | None:
     for link in settings.get("find-links", "").split():
-        file = Path(urlparse(link).path if link.startswith("file:") else link).expanduser() / FILE
+        file = Path(urlparse(link).path if link.startswith("file:") else link).expanduser() / name
         if file.is_file():
             return file
     return None
 
 
 def _download(
-    part: Path, settings: dict[str, str], progress: Progress | None, cancel: threading.Event
+    release: Release, part: Path, settings: dict[str, str], progress: Progress | None, cancel: threading.Event
 ) -> None:
     indexes = [settings.get("index-url", PYPI_SIMPLE_ENDPOINT), *settings.get("extra-index-url", "").split()]
     failure: Exception | None = None
@@ -83,10 +103,10 @@ def _download(
                     client.s.verify = cert
                 if proxy := settings.get("proxy"):
                     client.s.proxies = {"http": proxy, "https": proxy}
-                page = client.get_project_page(PROJECT, timeout=_TIMEOUT)
-                package = next((each for each in page.packages if each.filename == FILE), None)
+                page = client.get_project_page(release.project, timeout=_TIMEOUT)
+                package = next((each for each in page.packages if each.filename == release.file), None)
                 if package is None:
-                    raise NoSuchProjectError(PROJECT, index)
+                    raise NoSuchProjectError(release.project, index)
                 client.download_package(
                     package, part, progress=lambda total: _Tracker(total, progress, cancel), timeout=_TIMEOUT
                 )
@@ -94,14 +114,15 @@ def _download(
         except (OSError, NoSuchProjectError, DigestMismatchError) as error:  # requests' errors are OSErrors
             failure = failure or error
     raise EnvironmentMissing(
-        f"The Mesos master cannot be downloaded: {_reason(failure)}.",
-        remedy=f"Check the network and `pip config list`, or put {FILE} into a folder of pip's find-links.",
+        f"{release.title} cannot be downloaded: {_reason(failure, release)}.",
+        remedy="Check the network and `pip config list`, or put "
+        f"{release.file} into a folder of pip's find-links.",
     )
 
 
-def _reason(error: Exception | None) -> str:
+def _reason(error: Exception | None, release: Release) -> str:
     if isinstance(error, NoSuchProjectError):
-        return f"the package index has no {FILE}"
+        return f"the package index has no {release.file}"
     if isinstance(error, DigestMismatchError):
         return "what arrived was damaged"
     if error is None:

@@ -439,7 +439,11 @@ class FunctionWriter:
         signature = self.shared.module.types[type_index]
         index = self._pop()
         arguments = [value.text for value in self._pop_many(len(signature.parameters))]
-        self.indirect = True
+        known = self.shared.candidates(type_index, table)
+        if known is None:
+            self.indirect = True
+        else:
+            self.calls.update(one for one in known.values() if one >= self.shared.imported)
         self._push_results(signature, self.shared.call_indirect(type_index, table, index.text, arguments))
 
     def _push_results(self, signature: Signature, call: str) -> None:

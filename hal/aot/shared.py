@@ -35,6 +35,9 @@ below it are one compare."""
 GROWTH = 64
 """Elements that a table may grow by where its module names no smaller maximum: they are reserved in RAM."""
 
+FEW = 4
+"""Functions of one type in a table up to which a call through it compares rather than loads."""
+
 MOST_ELEMENTS = 65536
 """Largest table. More would never fit a device, and not be worth the compiler's time."""
 
@@ -181,12 +184,29 @@ class Shared:
             raise ModuleError(f"The module refers to function {index}, which it does not have.")
         return self.references.setdefault(index, len(self.references) + 1)
 
+    def candidates(self, type_index: int, table: int) -> dict[int, int] | None:
+        """Functions that a call through a table may reach, by element, where the table never changes and they
+        are few; otherwise None. Known callees can be inlined, and their stack is bounded."""
+        if table >= len(self.tables):
+            raise ModuleError(f"The module calls through table {table}, which it does not have.")
+        if table in self.written_tables:
+            return None
+        functions = {number: index for index, number in self.references.items()}
+        signature = self.module.types[type_index]
+        found = {
+            place: functions[item]
+            for place, item in enumerate(self.tables[table])
+            if item and self.module.signature(functions[item]) == signature
+        }
+        return found if len(found) <= FEW else None
+
     def call_indirect(self, type_index: int, table: int, index: str, arguments: list[str]) -> str:
         """A call through a table: bounds, null and type are checked, by the constants' own numbers where
         the table never changes."""
-        if table >= len(self.tables):
-            raise ModuleError(f"The module calls through table {table}, which it does not have.")
+        known = self.candidates(type_index, table)
         signature = self.module.types[type_index]
+        if known is not None:
+            return self._call_known(signature, table, index, arguments, known)
         kinds = ", ".join(C_TYPES[kind] for kind in signature.parameters) or "void"
         wanted = self.type_number(signature)
         pointer = f"({self.result_type(signature)} (*)({kinds}))"
@@ -198,6 +218,24 @@ class Shared:
             return f"({check}, ({pointer}T{table}_code[{index}])({', '.join(arguments)}))"
         slot = f"mma_indirect({index}, T{table}_COUNT, T{table}_FILLED, T{table}, {wanted}u)"
         return f"({pointer}mma_functions[{slot}])({', '.join(arguments)})"
+
+    def _call_known(
+        self, signature: Signature, table: int, index: str, arguments: list[str], known: dict[int, int]
+    ) -> str:
+        """The same where the callees are known. What else the index may be is a trap, which is found out as
+        in any call."""
+        kind = self.result_type(signature)
+        result = "" if kind == "void" else "callee = "
+        lines = [f"case {place}: {result}{self.call(one, arguments)}; break;" for place, one in known.items()]
+        wanted = self.type_number(signature)
+        if self.uniform(table) is not None:
+            trap = f"mma_table_check({index}, 1u, T{table}_COUNT); mma_signature_check(1u, 2u)"
+        else:
+            trap = f"(void)mma_indirect({index}, T{table}_COUNT, T{table}_FILLED, T{table}, {wanted}u)"
+        lines.append(f"default: {trap}; __builtin_unreachable();")
+        declared = "" if kind == "void" else f"{kind} callee; "
+        value = "" if kind == "void" else " callee;"
+        return f"__extension__({{ {declared}switch ({index}) {{ {' '.join(lines)} }}{value} }})"
 
     # -- tables ------------------------------------------------------------------------------------
 

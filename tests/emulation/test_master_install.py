@@ -97,7 +97,7 @@ def test_another_file_under_the_name_is_refused(
     index: type[Index], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SHA256", "0" * 64)
-    with pytest.raises(EnvironmentMissing, match="is not Apache's file"):
+    with pytest.raises(EnvironmentMissing, match="is another file"):
         download(tmp_path / "file")
 
 

@@ -1,5 +1,5 @@
-// Runs the kernels on an stm32f4 without a kernel, native and translated, and prints a line for each on
-// USART1: name's number, both results, both times in ticks of SysTick (the core's clock).
+// Runs the kernels on an stm32f4 without a kernel: native, translated, and interpreted where the peer is linked in.
+// Prints a line for each on USART1: its number, the results, and the times in ticks of SysTick (the core's clock).
 // hal/aot/bench.py adds `kernels` and `image`.
 
 typedef unsigned char u8;
@@ -16,6 +16,10 @@ extern const u32 kernels_count;
 extern const u8 image[];
 extern const u32 image_bytes;
 extern u8 bench_data_from[], bench_data[], bench_data_end[], bench_stack[];
+
+// The peer, in wasm3.c.
+__attribute__((weak)) u32 bench_interpreter(u32 number, u32 *result);
+__attribute__((weak)) u32 bench_interpreter_memory(void);
 
 void *memcpy(void *to, const void *from, u32 count);
 void *memset(void *to, int value, u32 count);
@@ -83,11 +87,26 @@ void bench_reset(void) {
         t0 = TICK_NOW;
         kernels[n].translated(&result);
         t1 = TICK_NOW;
+        u32 translated = between(t0, t1) - overhead;
+        u32 found = 0, interpreted = 0;
+        if (bench_interpreter) {
+            if (bench_interpreter(n, 0)) found = ~wanted;
+            t0 = TICK_NOW;
+            if (bench_interpreter(n, &found)) found = ~wanted;
+            t1 = TICK_NOW;
+            interpreted = between(t0, t1) - overhead;
+        }
         print_number(n, ' ');
         print_number(wanted, ' ');
         print_number((u32)result, ' ');
+        print_number(found, ' ');
         print_number(native, ' ');
-        print_number(between(t0, t1) - overhead, '\n');
+        print_number(translated, ' ');
+        print_number(interpreted, '\n');
+    }
+    if (bench_interpreter_memory) {
+        print("memory ");
+        print_number(bench_interpreter_memory(), '\n');
     }
     print("end\n");
     for (;;) __asm__ volatile("wfi");

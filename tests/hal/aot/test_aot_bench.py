@@ -1,58 +1,52 @@
-"""What the translation costs on an emulated stm32f4, in instructions: the goals of `mma bench aot`."""
+"""The benchmark of the translation: what its image says is read, and what a peer needs is made."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 import pytest
+import wasmtime
 
 from hal.aot import bench
+from hal.aot.binary import read
+from hal.aot.validate import validate_core
 from hal.boards import load_board
 from hal.errors import ToolchainError
-
-
-def run(one: bench.Bench) -> list[str]:
-    """Boot it in QEMU until it says that it is done."""
-    command = [
-        "qemu-system-arm",
-        "-M",
-        "netduinoplus2",
-        "-icount",
-        "shift=0",
-        "-nographic",
-        "-monitor",
-        "none",
-    ]
-    command += ["-serial", "stdio", "-kernel", str(one.elf)]
-    lines: list[str] = []
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            for line in process.stdout:
-                lines.append(line)
-                if line.strip() in ("end", "fault"):
-                    break
-        finally:
-            process.kill()
-    return lines
-
-
-@pytest.mark.end_to_end
-@pytest.mark.skipif(not shutil.which("qemu-system-arm"), reason="needs qemu-system-arm")
-def test_translation_costs_next_to_nothing() -> None:
-    one = bench.build(load_board("stm32f4"))
-    figures = bench.parse(one, run(one))
-    assert [figure.kernel for figure in figures] == ["setup", *bench.KERNELS, *bench.MORE]
-    assert all(figure.equal for figure in figures)
-    assert bench.geometric_mean(figures) <= bench.GOAL_MEAN
-    assert max(figure.ratio for figure in figures if figure.kernel in bench.KERNELS) <= bench.GOAL_EACH
+from hal.guest import build_module
 
 
 def test_what_a_board_prints_becomes_figures() -> None:
     one = bench.build(load_board("stm32f4"))
-    figures = bench.parse(one, ["noise", "1 2584 2584 100 110", "2 5 6 100 90", "end", "3 1 1 1 1"])
-    assert figures == [bench.Figure("fib", 100, 110, True), bench.Figure("crc32", 100, 90, False)]
-    assert bench.geometric_mean(figures) == pytest.approx(0.995, abs=0.001)
-    with pytest.raises(ToolchainError, match="after 0 of 8 kernels"):
+    assert 0 < one.module_bytes < one.code_bytes
+    lines = [
+        "noise",
+        "1 2584 2584 0 168000 184800 0",
+        "2 5 6 0 1680 1344 0",
+        "memory 77",
+        "end",
+        "3 1 1 1 1 1 1",
+    ]
+    result = bench.parse(one, lines)
+    assert result.figures == (
+        bench.Figure("fib", 125_000, 137_500, 0, True),
+        bench.Figure("crc32", 1250, 1000, 0, False),
+    )
+    assert result.interpreter_memory == 77
+    assert result.of(["crc32"])[0].ratio == pytest.approx(0.8)
+    assert bench.mean([2, 8]) == pytest.approx(4)
+    with pytest.raises(ToolchainError, match="after 0 of 17 kernels"):
         bench.parse(one, ["fault"])
+
+
+def test_an_interpreters_wrong_result_is_seen() -> None:
+    one = bench.build(load_board("stm32f4"))
+    right, wrong = (bench.parse(one, [f"1 7 7 {found} 10 10 300", "end"]).figures[0] for found in (7, 8))
+    assert right.equal
+    assert not wrong.equal
+
+
+def test_a_module_for_runtimes_that_know_standard_pages_only() -> None:
+    module = build_module(b"static char data[300]; int main(void) { return data[7]; }", kind="c")
+    plain = bench.standard_pages(module)
+    validate_core(plain)
+    assert read(module).memories[0].page == 1
+    assert (read(plain).memories[0].page, read(plain).memories[0].minimum) == (65536, 1)
+    assert wasmtime.Module(wasmtime.Engine(), plain).exports

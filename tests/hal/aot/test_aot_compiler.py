@@ -204,7 +204,15 @@ def test_stack_is_bounded_where_calls_end() -> None:
     assert straight < 100
     assert stack('(func $m (export "main") (call $m))') is None
     assert stack('(func (export "main") (call $a)) (func $a (call $b)) (func $b (call $a))') is None
-    assert stack('(table 1 funcref) (func (export "main") (call_indirect (i32.const 0)))') is None
+    through = '(table 1 funcref) (elem (i32.const 0) $leaf) (func $leaf) (func (export "main")'
+    through += " (call_indirect (i32.const 0)) {})"
+    fixed = stack(through.format(""))
+    assert fixed is not None
+    assert stack(through.format("(table.set (i32.const 0) (ref.null func))")) is None
+    itself = (
+        '(table 1 funcref) (elem (i32.const 0) $m) (func $m (export "main") (call_indirect (i32.const 0)))'
+    )
+    assert stack(itself) is None
 
 
 def test_recursion_ends_as_a_trap_above_the_stacks_end() -> None:
