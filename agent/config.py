@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.acls import Acls
+from agent.proto import mesos_pb2 as mesos
 from agent.secrets import Credential
 
 MESOS_VERSION = "1.11.0"
@@ -20,6 +22,10 @@ class AgentConfig:
     """The address to listen on and to tell the master; None: the one that leads to the master."""
     port: int = 0
     """The first listening port, the next ones follow it; 0: any free ports."""
+    advertise_ip: str | None = None
+    """The address to tell the master instead, where ours is behind a translator."""
+    advertise_port: int | None = None
+    """The first port to tell it instead; the next ones follow it."""
     hostname: str | None = None
     """What the master and its web UI call the machine; None: the ip. It must stay the same."""
     agents_per_port: int = 200
@@ -27,7 +33,15 @@ class AgentConfig:
     work_dir: Path | None = None
     """Where ids, tasks, updates and fetched modules are kept; None: nowhere, a restart is a new agent."""
     attributes: Mapping[str, str] = field(default_factory=dict)
-    """TEXT attributes added to those of the target."""
+    """Added to those of the target: a number is a SCALAR, [1-3] RANGES, the rest TEXT, as in Mesos."""
+    resources: tuple[mesos.Resource, ...] = ()
+    """In place of the target's own of the same names, see agent/limits.py."""
+    default_role: str = "*"
+    """Unreserved resources are reserved for this role."""
+    recover: str = "reconnect"
+    """What becomes of executors that outlived a restart of the gateway: reconnect or cleanup."""
+    reconfiguration_policy: str = "equal"
+    """How an agent may have changed over a restart: equal or additive."""
 
     require_peer_address_ip_match: bool = True
     """Take messages only from the address that their sender names; off for a master whose connections come
@@ -37,6 +51,25 @@ class AgentConfig:
     authentication_timeout_min: float = 5.0
     """The master has this long to authenticate an agent; then it is tried again, with more time."""
     authentication_timeout_max: float = 60.0
+    zk_session_timeout: float = 10.0
+    """Of the session with ZooKeeper, where that tells the master."""
+
+    http_credentials: Mapping[str, Credential] = field(default_factory=dict)
+    """Who may call the endpoints with a password, by principal."""
+    jwt_secret_key: bytes = field(default=b"", repr=False)
+    """What signs the tokens of callers; empty: tokens are not taken."""
+    authenticate_http_readonly: bool = False
+    """Endpoints that only tell need a login."""
+    authenticate_http_readwrite: bool = False
+    """Endpoints that change things need one."""
+    authenticate_http_executors: bool = False
+    """The executor API needs a token."""
+    acls: Acls | None = None
+    """What callers may do; None: everything."""
+
+    logging_level: str = "INFO"
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Flags that are shown as they were given, such as the names of files with secrets."""
 
     registration_backoff: float = 1.0
     """Re-registrations wait at random up to this; doubled by each retry."""

@@ -23,6 +23,7 @@ from agent.facts import attributes_of, resources_of
 from agent.fetcher import Fetcher
 from agent.guard import Sealed, seal
 from agent.inbox import parse
+from agent.limits import limited
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
 from agent.registration import Registration, Standing
@@ -77,7 +78,12 @@ class Agent:
         self.registration = Registration(self, around.config, endpoint)
         self.tasks = Tasks(self, target, around.fetcher, shelf, around.config)
         self.executors = self.tasks.executors
-        self.resources = resources_of(self.description)
+        self.resources = limited(
+            self.description.name,
+            resources_of(self.description),
+            around.config.resources,
+            around.config.default_role,
+        )
         self.attributes = attributes_of(self.description, around.config.attributes)
         self._checkpointed: list[mesos.Resource] = []
         self._leader: Upid | None = None

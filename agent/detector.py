@@ -27,12 +27,12 @@ class Detector(Protocol):
         ...
 
 
-def detector_of(master: str) -> Detector:
+def detector_of(master: str, zk_session_timeout: float = 10.0) -> Detector:
     """What finds the master of `host:port`, `host:port,host:port` or `zk://host:port,…/path`."""
     if "://" in master:
         from agent.zookeeper import ZooKeeperDetector
 
-        return ZooKeeperDetector(master)
+        return ZooKeeperDetector(master, zk_session_timeout)
     if "," in master:
         from agent.standby import StandbyDetector
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from agent.proto import mesos_pb2 as mesos
+from agent.values import parse_value
 from hal.target import MEBIBYTE, Description, Items, Ranges, Scalar
 
 CAPABILITIES = (
@@ -58,12 +59,25 @@ def resources_of(description: Description) -> list[mesos.Resource]:
 
 
 def attributes_of(description: Description, extra: Mapping[str, str]) -> list[mesos.Attribute]:
-    """TEXT attributes: the target's name, its facts, then what the operator adds (which wins)."""
-    texts = {TARGET_ATTRIBUTE: description.name, **description.attributes, **extra}
-    return [
-        mesos.Attribute(name=name, type=mesos.Value.TEXT, text=mesos.Value.Text(value=text))
-        for name, text in sorted(texts.items())
-    ]
+    """The target's name and facts as TEXT, then what the operator adds (which wins), typed by its looks."""
+    facts = {TARGET_ATTRIBUTE: description.name, **description.attributes}
+    values = {
+        name: mesos.Value(type=mesos.Value.TEXT, text=mesos.Value.Text(value=text))
+        for name, text in facts.items()
+    }
+    values |= {name: parse_value(text) for name, text in extra.items()}
+    return [_attribute(name, value) for name, value in sorted(values.items())]
+
+
+def _attribute(name: str, value: mesos.Value) -> mesos.Attribute:
+    attribute = mesos.Attribute(name=name, type=value.type)
+    if value.type == mesos.Value.SCALAR:
+        attribute.scalar.CopyFrom(value.scalar)
+    elif value.type == mesos.Value.RANGES:
+        attribute.ranges.CopyFrom(value.ranges)
+    else:
+        attribute.text.CopyFrom(value.text)
+    return attribute
 
 
 # -- reading what a task holds -----------------------------------------------------------------------

@@ -18,6 +18,7 @@ from agent.errors import ConfigError
 from agent.events import EventHub, EventStream, Stopped
 from agent.fetcher import Fetcher
 from agent.guard import Sealed
+from agent.http.access import Access
 from agent.http.router import Router
 from agent.http.verbosity import Verbosity
 from agent.shelf import Shelf
@@ -55,8 +56,7 @@ class Seat:
     @property
     def upid(self) -> Upid:
         """The agent's libprocess name."""
-        ip, number = self.port.address
-        return Upid(self.id, ip, number)
+        return Upid(self.id, *self.port.advertised)
 
     def send(self, to: Upid, message: Sealed) -> None:
         """Fire and forget."""
@@ -93,7 +93,9 @@ class Gateway:
         config: AgentConfig | None = None,
     ) -> None:
         self.config = config or AgentConfig()
-        self._detector = detector_of(master) if isinstance(master, str) else master
+        self._detector = (
+            detector_of(master, self.config.zk_session_timeout) if isinstance(master, str) else master
+        )
         self._targets = list(targets)
         self._stack = AsyncExitStack()
         self._hub = EventHub()
@@ -105,6 +107,7 @@ class Gateway:
         self._closed = False
         self._adding = asyncio.Lock()
         self._verbosity = Verbosity("agent", "hal")
+        self._access = Access(self.config)
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -184,6 +187,10 @@ class Gateway:
         return MappingProxyType(self._agents)
 
     @property
+    def _hostname(self) -> str:
+        return self.config.hostname or self.config.advertise_ip or self._ip
+
+    @property
     def addresses(self) -> list[Peer]:
         """Every ip:port that agents listen on."""
         return [berth.port.address for berth in self._berths]
@@ -192,8 +199,9 @@ class Gateway:
         """All that the agents tell, from this call on; each caller has its own complete stream."""
         return self._hub.subscribe()
 
-    async def add(self, target: Target) -> Agent:
-        """An agent for an open target. ConfigError when its name is taken; PortError without a port."""
+    async def add(self, target: Target, config: AgentConfig | None = None) -> Agent:
+        """An agent for an open target; `config` where its attributes, resources or role are its own.
+        ConfigError when its name is taken or it has not what is to be offered; PortError without a port."""
         async with self._adding:
             if self._closed:
                 raise ConfigError("The gateway is closed.", remedy="Open a new one.")
@@ -205,9 +213,7 @@ class Gateway:
             berth = await self._berth()
             seat = Seat(berth.port, f"slave({berth.next_number})")
             berth.next_number += 1
-            around = Surroundings(
-                self.config, self._fetcher, self._hub.publish, self.config.hostname or self._ip
-            )
+            around = Surroundings(config or self.config, self._fetcher, self._hub.publish, self._hostname)
             agent = Agent(target, seat, Shelf(self._store, name), around)
             berth.port.add(agent)
             berth.agents[agent.id] = self._agents[name] = agent
@@ -245,9 +251,14 @@ class Gateway:
         agents: dict[str, Agent] = {}
         wanted = self.config.port + len(self._berths) if self.config.port else 0
         barrier = self._store.durable if self.config.work_dir else None
-        router = Router(lambda: agents, verbosity=self._verbosity)
-        honest = self.config.require_peer_address_ip_match
-        port = Port(self._ip, wanted, router.handle, barrier, honest=honest)
+        router = Router(lambda: agents, gate=self._access, verbosity=self._verbosity)
+        told = self.config.advertise_port
+        port = Port(
+            *(self._ip, wanted, router.handle, barrier),
+            honest=self.config.require_peer_address_ip_match,
+            advertise_ip=self.config.advertise_ip,
+            advertise_port=told + len(self._berths) if told else None,
+        )
         await port.open()
         berth = _Berth(port, agents)
         self._berths.append(berth)

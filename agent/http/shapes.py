@@ -67,8 +67,16 @@ def reserved_by_role(resources: Iterable[mesos.Resource]) -> dict[str, list[meso
 
 
 def attributes_json(attributes: Iterable[mesos.Attribute]) -> Json:
-    """Name to text."""
-    return {attribute.name: attribute.text.value for attribute in attributes}
+    """Name to value: numbers as such, ranges and texts as text (JSON::Object model(Attributes))."""
+    return {attribute.name: _attribute_json(attribute) for attribute in attributes}
+
+
+def _attribute_json(attribute: mesos.Attribute) -> float | str:
+    if attribute.type == mesos.Value.SCALAR:
+        return attribute.scalar.value
+    if attribute.type == mesos.Value.RANGES:
+        return "[" + ", ".join(f"{span.begin}-{span.end}" for span in attribute.ranges.range) + "]"
+    return attribute.text.value
 
 
 def labels_json(labels: mesos.Labels) -> list[Json]:

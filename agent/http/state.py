@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent.config import MESOS_VERSION
 from agent.facts import CAPABILITIES
+from agent.flags import shown
 from agent.http.shapes import (
     Json,
     attributes_json,
@@ -30,19 +31,10 @@ def version_json() -> Json:
 
 def flags_json(agent: Agent) -> dict[str, str]:
     """The settings under the native agent's flag names, as text."""
-    config = agent.config
-    flags = {
-        "attributes": ";".join(f"{item.name}:{item.text.value}" for item in agent.attributes),
-        "hostname": agent.hostname,
-        "ip": agent.ip,
-        "port": str(agent.port),
-        "registration_backoff_factor": f"{config.registration_backoff:g}secs",
-        "resources": ";".join(f"{name}:{value}" for name, value in resources_json(agent.resources).items()),
-        "executor_shutdown_grace_period": f"{config.kill_grace:g}secs",
-    }
-    if config.work_dir is not None:
-        flags["work_dir"] = str(config.work_dir)
-    return flags
+    flags = shown(agent.config)
+    resources = resources_json(agent.resources)
+    flags["resources"] = ";".join(f"{name}:{value}" for name, value in resources.items())
+    return {**flags, "hostname": agent.hostname, "ip": agent.ip, "port": str(agent.port)}
 
 
 def used_resources(agent: Agent) -> list[mesos.Resource]:

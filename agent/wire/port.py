@@ -62,10 +62,19 @@ class Port:
     """
 
     def __init__(
-        self, ip: str, port: int, http: HttpHandler, barrier: Barrier | None = None, *, honest: bool = True
+        self,
+        ip: str,
+        port: int,
+        http: HttpHandler,
+        barrier: Barrier | None = None,
+        *,
+        honest: bool = True,
+        advertise_ip: str | None = None,
+        advertise_port: int | None = None,
     ) -> None:
         self._ip = ip
         self._honest = honest
+        self._advertise = (advertise_ip, advertise_port)
         self._wanted = port
         self._http = http
         self._actors: dict[str, Actor] = {}
@@ -79,6 +88,12 @@ class Port:
     def address(self) -> Peer:
         """Where it listens; known after open()."""
         return (self._ip, self._number)
+
+    @property
+    def advertised(self) -> Peer:
+        """Where peers are told to find it: the same, unless something translates addresses between."""
+        ip, number = self._advertise
+        return (ip or self._ip, number or self._number)
 
     @property
     def actors(self) -> int:
@@ -120,7 +135,7 @@ class Port:
 
     def send(self, sender: str, to: Upid, message: Sealed) -> None:
         """Send from the process `sender` behind this port. Fire and forget, in order per peer."""
-        source = Upid(sender, *self.address)
+        source = Upid(sender, *self.advertised)
         request = framing.encode(framing.Message(source, to.id, message.name, message.body), to)
         self._outbox.send(to.peer, request)
 

@@ -170,8 +170,8 @@ def test_resources_are_rounded_and_nothing_is_left_out_but_nothing() -> None:
     assert cpus.scalar.value == 0.013
     assert [(span.begin, span.end) for span in gpio.ranges.range] == [(0, 15), (33, 39)]
     assert list(sensors.set.item) == ["accel", "temp0"]
-    attributes = {item.name: item.text.value for item in attributes_of(description, {"rack": "7"})}
-    assert attributes == {"board": "x", "rack": "7", "target": "b"}
+    attributes = {item.name: item.text.value for item in attributes_of(description, {"rack": "r7"})}
+    assert attributes == {"board": "x", "rack": "r7", "target": "b"}
 
 
 # -- verdicts -----------------------------------------------------------------------------------------
