@@ -216,7 +216,8 @@ class ProcessMachine:
         if not 0 <= pin < len(pins):
             raise MachineError(f"{self.board.title} has no pin {pin}: they are 0 to {len(pins) - 1}.")
         port, bit = divmod(int(pins[pin]), int(gpio["width"]))
-        return int(gpio["output"][port]), bit, str(gpio["input"][port])
+        output = 0 if gpio.get("stand_in") else int(gpio["output"][port])
+        return output, bit, str(gpio["input"][port])
 
     async def read_memory(self, address: int, size: int) -> bytes:
         raise NotImplementedError

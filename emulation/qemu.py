@@ -196,7 +196,20 @@ class QemuMachine(ProcessMachine):
 
     async def drive_pin(self, pin: int, level: bool) -> None:
         _, bit, line = self._pin(Capability.DRIVE_PINS, pin)
+        if self._page["gpio"].get("stand_in"):
+            await self._our_kernel().drive(self.read_memory, self.write_memory, pin, level)
         await self._guard(self._open_qtest().set_input(line, bit, level))
+
+    async def read_pin(self, pin: int) -> bool:
+        self._pin(Capability.READ_PINS, pin)
+        if self._page["gpio"].get("stand_in"):
+            return await self._our_kernel().output(self.read_memory, pin)
+        return await super().read_pin(pin)
+
+    def _our_kernel(self) -> StandIn:
+        if self._stand_in is None:
+            raise Unsupported("This image has no stand-in for sensors and pins, as our kernel has.")
+        return self._stand_in
 
     async def set_sensor(self, name: str, value: float) -> None:
         """By the kernel's stand-in; on the board's page a sensor has its number there."""
@@ -205,9 +218,7 @@ class QemuMachine(ProcessMachine):
         if name not in sensors:
             known = ", ".join(sensors)
             raise MachineError(f"{self.board.title} has no sensor {name!r}.", remedy=f"There is: {known}.")
-        if self._stand_in is None:
-            raise Unsupported("This image has no stand-in for sensors, as our kernel has.")
-        await self._stand_in.set(self.write_memory, int(sensors[name]["stand_in"]), value)
+        await self._our_kernel().set(self.write_memory, int(sensors[name]["stand_in"]), value)
 
     async def _set_room_values(self, image: Path) -> None:
         """What sensors read until somebody says otherwise, before the first instruction."""

@@ -167,7 +167,6 @@ async def test_what_it_lacks_it_says(machine: Machine) -> None:
     for capability, call in (
         (Capability.SNAPSHOT, machine.save(Path("x"))),
         (Capability.WRITE_REGISTERS, machine.write_register("r0", 1)),
-        (Capability.DRIVE_PINS, machine.drive_pin(0, True)),
     ):
         assert capability not in machine.capabilities
         with pytest.raises(Unsupported) as raised:
@@ -187,6 +186,24 @@ async def test_sensors_are_those_of_the_kernels_stand_in(machine: Machine) -> No
     assert await machine.read_memory(place, 8) == struct.pack("<4si", b"MMIN", 21_500)
     await machine.set_sensor("temp0", -12.25)
     assert await machine.read_memory(place, 8) == struct.pack("<4si", b"MMIN", -12_250)
+
+
+async def test_pins_are_those_of_the_kernels_stand_in(machine: Machine) -> None:
+    for call in (machine.drive_pin(4, True), machine.read_pin(0)):
+        with pytest.raises(Unsupported, match="stand-in"):
+            await call
+    await machine.stop()
+    firmware = await asyncio.to_thread(build, load_board("stm32f4"))
+    await machine.start(firmware.elf, paused=True)
+    place = firmware.symbol("mma_stand_in")
+    for level in (True, False):
+        await machine.drive_pin(4, level)
+        inputs, outputs, _, driven = struct.unpack("<4I", await machine.read_memory(place + 20, 16))
+        assert (inputs, outputs, driven) == (level << 4, 0, 1 << 4)
+    await machine.write_memory(place + 24, struct.pack("<I", 1 << 3))
+    assert [await machine.read_pin(pin) for pin in range(5)] == [False, False, False, True, False]
+    with pytest.raises(MachineError, match="has no pin 16"):
+        await machine.drive_pin(16, True)
 
 
 async def test_faults_on_the_link(elf: Path) -> None:
