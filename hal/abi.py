@@ -90,6 +90,28 @@ class ResetCause(IntEnum):
     BROWNOUT = 5
 
 
+class RuleKind(IntEnum):
+    """enum mma_rule_kind: what the kernel does for an executor that waits."""
+
+    NONE = 0
+    EDGE = 1
+    THRESHOLD = 2
+    TIMER = 3
+    PWM = 4
+
+
+class Edge(IntEnum):
+    """enum mma_edge: bits."""
+
+    RISING = 1
+    FALLING = 2
+    BOTH = 3
+
+
+RULE_BYTES = 40
+"""MMA_RULE_BYTES: of an executor's code part, for each of its rules."""
+
+
 def trap_words(status: int) -> str:
     """The words of a trap's number; an unknown one (a newer device) is told by its number."""
     try:

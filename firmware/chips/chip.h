@@ -30,6 +30,15 @@ int mma_chip_gpio_mode(uint8_t pin, enum mma_gpio_mode mode);
 int mma_chip_gpio_write(uint8_t pin, bool level);
 int mma_chip_gpio_read(uint8_t pin);
 
+// Watch a pin: call mma_pin_edge(pin) from an interrupt at each of these edges (bits of enum mma_edge; 0 ends it). 0,
+// or MMA_ERR_BUSY where what it takes watches another pin, or MMA_ERR_UNSUPPORTED where there is no such hardware:
+// then the kernel looks at the pin every millisecond. May be left out.
+int mma_chip_gpio_edges(uint8_t pin, uint32_t edges);
+
+// Pulses on an output by a timer; a period of 0 ends them, and the pin is low. 0, or a negative enum mma_error where
+// no timer is free that reaches the pin at this period: then the kernel makes them. May be left out.
+int mma_chip_pwm(uint8_t pin, uint32_t period_ns, uint32_t high_ns);
+
 // Sensors, by the chip's own numbers. 0 and the value in thousandths of its unit, or a negative enum mma_error.
 int mma_chip_sensor(uint8_t sensor, int32_t *value);
 

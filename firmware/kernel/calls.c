@@ -4,6 +4,7 @@
 #include "kernel/bytes.h"
 #include "kernel/executor.h"
 #include "kernel/pins.h"
+#include "kernel/rules.h"
 
 enum { TOLD_GPIO = 1, TOLD_SENSOR = 2 };
 
@@ -64,43 +65,76 @@ static bool same_name(const char *name, const uint8_t *text, uint32_t length) {
     return i == length && !name[i];
 }
 
-static int call_sensor(struct mma_executor *executor, uint32_t name, uint32_t length, uint32_t to) {
+// The number of a sensor that the caller holds, or a negative enum mma_error.
+static int find_sensor(struct mma_executor *executor, uint32_t name, uint32_t length) {
     const uint8_t *text = guest(executor, name, length);
-    uint8_t *target = guest(executor, to, 4);
-    if (!text || !target) {
+    if (!text) {
         return MMA_ERR_FAULT;
     }
     for (uint32_t i = 0; i < mma_board_sensor_count; i++) {
-        if (!same_name(mma_board_sensors[i].name, text, length)) {
-            continue;
+        if (same_name(mma_board_sensors[i].name, text, length)) {
+            return executor->sensors >> i & 1
+                       ? (int)i
+                       : denied(executor, TOLD_SENSOR, "mma: this sensor is not granted to the task\n");
         }
-        if (!(executor->sensors >> i & 1)) {
-            return denied(executor, TOLD_SENSOR, "mma: this sensor is not granted to the task\n");
-        }
-        int32_t value;
-        int error = mma_sensor_read(i, &value);
-        if (!error) {
-            memcpy(target, &value, 4);
-        }
-        return error;
     }
     return MMA_ERR_NOENT;
 }
 
-static int call_gpio(struct mma_executor *executor, uint32_t number, uint32_t pin, uint32_t value) {
+static int call_sensor(struct mma_executor *executor, uint32_t name, uint32_t length, uint32_t to) {
+    uint8_t *target = guest(executor, to, 4);
+    int sensor = target ? find_sensor(executor, name, length) : MMA_ERR_FAULT;
+    int32_t value;
+    int error = sensor < 0 ? sensor : mma_sensor_read((uint32_t)sensor, &value);
+    if (!error) {
+        memcpy(target, &value, 4);
+    }
+    return error;
+}
+
+static int call_threshold(struct mma_executor *executor, uint32_t from, uint32_t handler) {
+    struct {
+        uint32_t name;
+        uint32_t length;
+        int32_t limits[2];
+        uint32_t period;
+    } wish; // struct mma_threshold of sdk/mma.h
+    const uint8_t *data = guest(executor, from, sizeof wish);
+    if (!data) {
+        return MMA_ERR_FAULT;
+    }
+    memcpy(&wish, data, sizeof wish);
+    int sensor = find_sensor(executor, wish.name, wish.length);
+    return sensor < 0 ? sensor
+                      : mma_rule_threshold(executor, (uint32_t)sensor, wish.limits, wish.period, handler);
+}
+
+// Everything about one pin.
+static int call_gpio(struct mma_executor *executor, const struct mma_called *called) {
+    uint32_t pin = called->argument[0], value = called->argument[1], more = called->argument[2];
     if (pin >= mma_board_pin_count) {
         return MMA_ERR_NOENT;
     }
     if (!(executor->gpio >> pin & 1)) {
         return denied(executor, TOLD_GPIO, "mma: this gpio is not granted to the task\n");
     }
-    if (number == MMA_CALL_GPIO_READ) {
+    switch (called->number) {
+    case MMA_CALL_GPIO_READ:
         return mma_pin_read(pin);
-    }
-    if (number == MMA_CALL_GPIO_WRITE) {
+    case MMA_CALL_ON_EDGE:
+        return mma_rule_edge(executor, pin, value, more);
+    case MMA_CALL_PWM:
+        return mma_rule_pwm(executor, pin, value, more);
+    case MMA_CALL_GPIO_WRITE:
+        mma_rule_pwm_off(executor, pin);
         return mma_pin_write(pin, value);
+    default:
+        if (value > MMA_GPIO_INPUT_PULLDOWN) {
+            return MMA_ERR_INVALID;
+        }
+        mma_rule_pwm_off(executor, pin);
+        return mma_pin_mode(pin, (enum mma_gpio_mode)value);
     }
-    return value > MMA_GPIO_INPUT_PULLDOWN ? MMA_ERR_INVALID : mma_pin_mode(pin, (enum mma_gpio_mode)value);
 }
 
 static void call_sleep(struct mma_executor *executor, uint64_t length) {
@@ -153,8 +187,24 @@ void mma_host_call(struct mma_executor *executor, const struct mma_called *calle
     case MMA_CALL_GPIO_MODE:
     case MMA_CALL_GPIO_WRITE:
     case MMA_CALL_GPIO_READ:
-        answer = call_gpio(executor, called->number, argument[0], argument[1]);
+    case MMA_CALL_ON_EDGE:
+    case MMA_CALL_PWM:
+        answer = call_gpio(executor, called);
         break;
+    case MMA_CALL_ON_THRESHOLD:
+        answer = call_threshold(executor, argument[0], argument[1]);
+        break;
+    case MMA_CALL_ON_TIMER:
+        answer = mma_rule_timer(executor, argument[0] | (uint64_t)argument[1] << 32, argument[2]);
+        break;
+    case MMA_CALL_OFF:
+        answer = mma_rule_off(executor, argument[0]);
+        break;
+    case MMA_CALL_WAIT:
+        if (!mma_rule_wait(executor)) {
+            mma_arch_answer(&executor->context, UINT64_MAX);
+        }
+        return; // the rule that comes true is the answer
     case MMA_CALL_MEMORY_SIZE:
         answer = call_memory_size(executor, argument[0]);
         break;

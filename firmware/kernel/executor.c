@@ -1,6 +1,7 @@
 #include "kernel/executor.h"
 
 #include "kernel/bytes.h"
+#include "kernel/rules.h"
 #include "kernel/server.h"
 
 #define PAINT 0xA5A5A5A5u // an untouched word of a stack
@@ -46,7 +47,8 @@ int mma_executor_create(const struct mma_create *create, struct mma_shortage *sh
     struct mma_executor *free = 0;
     struct mma_parts parts = create->parts;
     uint32_t total;
-    if (parts.stack < MMA_STACK_LEAST || parts.code == 0) {
+    if (parts.stack < MMA_STACK_LEAST || parts.code == 0 || create->rules > MMA_RULES_MOST ||
+        parts.code < create->rules * MMA_RULE_BYTES) {
         return MMA_ERR_INVALID;
     }
     for (uint32_t i = MMA_SLOTS; i-- > 0;) {
@@ -78,6 +80,7 @@ int mma_executor_create(const struct mma_create *create, struct mma_shortage *sh
     free->weight = (1u << 20) / mma_min(mma_max(create->share, 1), 1000);
     free->gpio = create->gpio;
     free->sensors = create->sensors;
+    free->rules = (uint8_t)create->rules;
     memcpy(free->key, create->key, MMA_KEY);
     set_state(free, MMA_CREATED);
     return (int)(free - mma_executors);
@@ -136,6 +139,7 @@ int mma_executor_start(struct mma_executor *executor, const uint8_t *digest, uin
         *(uint32_t *)(void *)mma_at(at) = PAINT;
     }
     executor->memory = memory;
+    mma_rules_begin(executor);
     mma_arch_prepare(&executor->context, entry, &stack);
     mma_scheduler_add(executor);
     set_state(executor, MMA_RUNNING);
@@ -143,12 +147,18 @@ int mma_executor_start(struct mma_executor *executor, const uint8_t *digest, uin
 }
 
 void mma_executor_end(struct mma_executor *executor, enum mma_cause cause, int32_t status) {
+    if (executor->state == MMA_RUNNING) {
+        mma_rules_end(executor);
+    }
     executor->cause = (uint8_t)cause;
     executor->status = status;
     set_state(executor, MMA_ENDED);
 }
 
 void mma_executor_free(struct mma_executor *executor) {
+    if (executor->state == MMA_RUNNING) {
+        mma_rules_end(executor);
+    }
     executor->place.used = 0;
     set_state(executor, MMA_FREE);
 }

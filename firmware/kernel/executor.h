@@ -35,6 +35,9 @@ struct mma_executor {
     uint8_t state; // enum mma_state
     uint8_t cause; // enum mma_cause
     uint8_t told;  // refusals already in its log: bit 0 gpio, bit 1 sensors
+    uint8_t rules; // how many it has room for (rules.h)
+    uint8_t served; // the rule after the one that came true last
+    bool waits;    // for a rule to come true
 };
 
 extern struct mma_executor mma_executors[MMA_SLOTS];
@@ -46,6 +49,7 @@ struct mma_create {
     uint32_t share;
     uint32_t gpio;
     uint32_t sensors;
+    uint32_t rules;
 };
 
 // What was missing, where a request was refused for lack of room.

@@ -1,6 +1,7 @@
 // The resources under /x: create, load, start, kill, look at and delete executors. docs/link.md has them all.
 #include "kernel/bytes.h"
 #include "kernel/executor.h"
+#include "kernel/rules.h"
 #include "kernel/server.h"
 
 #define TRACE 8 // return addresses told at most
@@ -39,6 +40,7 @@ void mma_resource_executors(const struct mma_coap *request, struct mma_reply *re
         .share = mma_cbor_number(data, length, 6, 1),
         .gpio = mma_cbor_number(data, length, 7, 0),
         .sensors = mma_cbor_number(data, length, 8, 0),
+        .rules = mma_cbor_number(data, length, 9, 0),
     };
     int number = create.key ? mma_executor_create(&create, &shortage) : MMA_ERR_INVALID;
     if (number < 0) {
@@ -183,6 +185,33 @@ static int get_result(struct mma_reply *reply, const struct mma_executor *execut
     return 0;
 }
 
+// [[rule, kind, pin or sensor, period, value, how often it came true], ...]
+static int get_rules(struct mma_reply *reply, const struct mma_executor *executor) {
+    struct mma_out *out = &reply->out;
+    uint32_t room = executor->state == MMA_RUNNING ? executor->rules : 0, count = 0;
+    const struct mma_rule *rules = mma_rules_of(executor);
+    for (uint32_t i = 0; i < room; i++) {
+        count += rules[i].kind != MMA_RULE_NONE;
+    }
+    reply->code = MMA_CODE_CONTENT;
+    reply->format = MMA_FORMAT_CBOR;
+    mma_cbor_head(out, MMA_CBOR_ARRAY, count);
+    for (uint32_t i = 0; i < room; i++) {
+        const struct mma_rule *rule = &rules[i];
+        if (rule->kind == MMA_RULE_NONE) {
+            continue;
+        }
+        mma_cbor_head(out, MMA_CBOR_ARRAY, 6);
+        mma_cbor_head(out, MMA_CBOR_UINT, i);
+        mma_cbor_head(out, MMA_CBOR_UINT, rule->kind);
+        mma_cbor_head(out, MMA_CBOR_UINT, rule->number);
+        mma_cbor_uint64(out, rule->period);
+        mma_cbor_int(out, rule->value);
+        mma_cbor_head(out, MMA_CBOR_UINT, rule->count);
+    }
+    return 0;
+}
+
 static int delete(struct mma_reply *reply, struct mma_executor *executor) {
     reply->code = MMA_CODE_DELETED;
     mma_executor_free(executor);
@@ -210,6 +239,9 @@ static int act(const struct mma_coap *request, struct mma_reply *reply, struct m
     }
     if (request->depth == 3 && mma_view_is(&request->path[2], "result")) {
         return get ? get_result(reply, executor) : MMA_ERR_UNSUPPORTED;
+    }
+    if (request->depth == 3 && mma_view_is(&request->path[2], "rules")) {
+        return get ? get_rules(reply, executor) : MMA_ERR_UNSUPPORTED;
     }
     return MMA_ERR_NOENT;
 }

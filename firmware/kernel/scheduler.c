@@ -4,6 +4,7 @@
 #include "chips/chip.h"
 #include "kernel/bytes.h"
 #include "kernel/executor.h"
+#include "kernel/rules.h"
 
 struct mma_usage mma_usage;
 
@@ -116,11 +117,10 @@ static void run(struct mma_executor *executor) {
 void mma_scheduler_run(uint64_t alarm) {
     do {
         uint64_t now = mma_time();
-        uint64_t next = wake_sleepers(now);
+        uint64_t ruled = mma_rules_poll(now), next = wake_sleepers(now);
         struct mma_executor *executor = last && runnable(last) && now < turn ? last : choose(now);
-        if (next > alarm) {
-            next = alarm;
-        }
+        next = next < ruled ? next : ruled;
+        next = next < alarm ? next : alarm;
         if (!executor) {
             mma_alarm(next);
             mma_arch_idle();

@@ -78,6 +78,12 @@ enum mma_call {
     MMA_CALL_GPIO_WRITE = 8,    // (pin, level) -> error
     MMA_CALL_GPIO_READ = 9,     // (pin) -> level or error
     MMA_CALL_MEMORY_SIZE = 10,  // (bytes) -> error; linear memory grew: pointers are checked against it
+    MMA_CALL_ON_EDGE = 11,      // (pin, enum mma_edge, handler) -> rule or error
+    MMA_CALL_ON_THRESHOLD = 12, // (ptr to struct mma_threshold, handler) -> rule or error
+    MMA_CALL_ON_TIMER = 13,     // (u64 microseconds, handler) -> rule or error
+    MMA_CALL_OFF = 14,          // (rule) -> error
+    MMA_CALL_WAIT = 15,         // () -> u64: handler, value << 32; all ones if no rule can come true
+    MMA_CALL_PWM = 16,          // (pin, period ns, high ns) -> error
     MMA_CALL_TRAP = 0x80,       // + enum mma_trap, does not return
 };
 
@@ -87,5 +93,26 @@ enum mma_gpio_mode {
     MMA_GPIO_INPUT_PULLUP = 2,
     MMA_GPIO_INPUT_PULLDOWN = 3,
 };
+
+enum mma_edge {
+    MMA_EDGE_RISING = 1,
+    MMA_EDGE_FALLING = 2,
+    MMA_EDGE_BOTH = 3,
+};
+
+// What the kernel does for an executor while that waits: listed by GET /x/N/rules.
+enum mma_rule_kind {
+    MMA_RULE_NONE = 0,
+    MMA_RULE_EDGE = 1,
+    MMA_RULE_THRESHOLD = 2,
+    MMA_RULE_TIMER = 3,
+    MMA_RULE_PWM = 4,
+};
+
+// Bytes that a rule takes of the executor's code part.
+#define MMA_RULE_BYTES 40
+// The shortest sampling period of a threshold, and the shortest period of a PWM that the kernel makes
+// because no timer reaches the pin, in microseconds.
+#define MMA_RULE_LEAST 1000
 
 #endif

@@ -64,6 +64,46 @@ MMA_IMPORT("gpio_write") int32_t mma_gpio_write(int32_t pin, int32_t level);
 // The level of a pin, 0 or 1, or an error.
 MMA_IMPORT("gpio_read") int32_t mma_gpio_read(int32_t pin);
 
+// Pulses without end: high for `high_ns` of every `period_ns`. By a timer of the chip where one reaches the pin,
+// else by the kernel, to some microseconds and with a period of a millisecond at least (MMA_ERR_UNSUPPORTED).
+// A period of 0 ends them, as mma_gpio_mode and mma_gpio_write on the pin do. 0 or an error.
+MMA_IMPORT("pwm") int32_t mma_pwm(int32_t pin, uint32_t period_ns, uint32_t high_ns);
+
+// -- rules: react on the device itself, link or no link ------------------------------------------------
+//
+//     static void pressed(int32_t level) { mma_gpio_write(LED, level); }
+//
+//     int main(void) {
+//         mma_on_edge(BUTTON, MMA_EDGE_BOTH, pressed);
+//         return mma_serve();
+//     }
+//
+// Each gives the rule's number, for mma_off, or an error: MMA_ERR_DENIED, or MMA_ERR_NOROOM past eight rules.
+
+// What a rule calls. What happens meanwhile waits for its turn.
+typedef void (*mma_handler)(int32_t value);
+
+// `handler` gets the level after an edge of the pin.
+MMA_IMPORT("on_edge") int32_t mma_on_edge(int32_t pin, enum mma_edge edges, mma_handler handler);
+
+// `handler` gets how many periods are over: 1, or more when it came late.
+MMA_IMPORT("on_timer") int32_t mma_on_timer(uint64_t period_us, mma_handler handler);
+
+struct mma_threshold {
+    const char *sensor;
+    size_t length;
+    int32_t above, below; // thousandths of the sensor's unit
+    uint32_t period_us;   // how often to look, MMA_RULE_LEAST at least
+};
+MMA_IMPORT("on_threshold") int32_t mma_on_threshold_named(const struct mma_threshold *threshold, mma_handler handler);
+
+// Forget a rule. 0 or an error.
+MMA_IMPORT("off") int32_t mma_off(int32_t rule);
+
+// Sleep until a rule comes true: its handler in the low half and what it gets in the high one, or -1 if no rule
+// is left that could.
+MMA_IMPORT("wait") int64_t mma_wait(void);
+
 // -- conveniences, made of the above -------------------------------------------------------------------
 
 // Targets start the export `main`; in WebAssembly, C's own main is not one.
@@ -94,6 +134,21 @@ MMA_HELPER void mma_sleep_ms(uint32_t milliseconds) {
 // Read a sensor by its zero-terminated name.
 MMA_HELPER int32_t mma_sensor_read(const char *name, int32_t *value) {
     return mma_sensor_read_named(name, mma_length(name), value);
+}
+
+// Look at a sensor every `period_us`. `handler` gets the reading when it rises past `above`, and when it falls below
+// `below`; in between (the hysteresis) nothing happens. The first reading outside counts.
+MMA_HELPER int32_t mma_on_threshold(const char *sensor, int32_t above, int32_t below, uint32_t period_us,
+                                    mma_handler handler) {
+    struct mma_threshold threshold = {sensor, mma_length(sensor), above, below, period_us};
+    return mma_on_threshold_named(&threshold, handler);
+}
+
+// Call handlers as their rules come true, until no rule is left. Gives 0, for main to return.
+MMA_HELPER int32_t mma_serve(void) {
+    for (int64_t event; (event = mma_wait()) != -1;)
+        ((mma_handler)(uintptr_t)(uint32_t)event)((int32_t)(event >> 32));
+    return 0;
 }
 
 // An argument as a decimal number; `otherwise` if there is none or it is no number.

@@ -91,6 +91,7 @@ def _measure(digest: str, machine: Machine, folder: Path, translation: Translati
         stack_bytes=None,
         stack_margin=0,
         takes_arguments=translation.takes_arguments,
+        rules=translation.rules,
         functions=translation.functions,
         segments=translation.segments,
     )

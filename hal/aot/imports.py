@@ -20,7 +20,19 @@ FUNCTIONS: dict[str, Signature] = {
     "gpio_mode": Signature(("i32", "i32"), ("i32",)),
     "gpio_write": Signature(("i32", "i32"), ("i32",)),
     "gpio_read": Signature(("i32",), ("i32",)),
+    "pwm": Signature(("i32", "i32", "i32"), ("i32",)),
+    "on_edge": Signature(("i32", "i32", "i32"), ("i32",)),
+    "on_threshold": Signature(("i32", "i32"), ("i32",)),
+    "on_timer": Signature(("i64", "i32"), ("i32",)),
+    "off": Signature(("i32",), ("i32",)),
+    "wait": Signature((), ("i64",)),
 }
+
+RULES = 8
+"""Rules of an executor whose module imports one of RULED."""
+
+RULED = frozenset({"pwm", "on_edge", "on_threshold", "on_timer"})
+"""Functions that take a rule each."""
 
 ENTRIES = ("main", "_start")
 """Exported functions that a target starts, the first one found: () -> i32 or () -> ()."""
@@ -44,6 +56,11 @@ def check_imports(module: Module) -> None:
         raise ModuleError(
             f"The module imports{kind} {one.module}.{one.name}, which no target has.", remedy=remedy
         )
+
+
+def rules(module: Module) -> int:
+    """How many rules a module gets."""
+    return RULES if RULED & {one.name for one in module.imported} else 0
 
 
 def entry(module: Module) -> int:

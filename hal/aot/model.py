@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hal.abi import RULE_BYTES
 from hal.boards import Board
 
 PAGE = 65536
@@ -34,8 +35,8 @@ class Machine:
 class Object:
     """A module compiled for a machine, not yet placed: what it needs, in bytes.
 
-    A slot's `code` part holds `code_bytes` plus `arguments_bytes(arguments)`. Its `memory` part holds the
-    linear memory and, at its upper end, `instance_bytes` of state that the guest can't address (its
+    A slot's `code` part holds `code_bytes`, `arguments_bytes(arguments)` and `rules_bytes`. Its `memory` part
+    holds the linear memory and, at its upper end, `instance_bytes` of state that the guest can't address (its
     mutable globals and tables): ask for `memory_part(linear)` bytes there.
     """
 
@@ -65,6 +66,8 @@ class Object:
     checks its stack pointer; the least stack part is a little more."""
     takes_arguments: bool
     """The module imports mma.arg or mma.arg_count; otherwise arguments take no room."""
+    rules: int
+    """Rules (firmware/kernel/rules.h) that it gets, at the end of its code part."""
     functions: tuple[str, ...]
     """WebAssembly name of each function, by index, imports included."""
     segments: tuple[tuple[int, bytes], ...]
@@ -81,6 +84,11 @@ class Object:
     def arguments_bytes(self, arguments: Sequence[str]) -> int:
         """Bytes that the arguments take after the code; a multiple of 4."""
         return len(self.encode_arguments(arguments)) if self.takes_arguments else 0
+
+    @property
+    def rules_bytes(self) -> int:
+        """Bytes that the rules take, at the upper end of the code part."""
+        return self.rules * RULE_BYTES
 
     def encode_arguments(self, arguments: Sequence[str]) -> bytes:
         """Arguments as the executor's runtime reads them: u32 count, then u32 length and bytes of each,

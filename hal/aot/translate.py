@@ -42,7 +42,7 @@ class Translation:
     names: tuple[str, ...]
     """C names by function index."""
     calls: Mapping[int, frozenset[int]]
-    """Which functions each one calls; an indirect call counts as one of itself, as recursion does."""
+    """Which functions each one calls, or may through a table: one that is written may even hold itself."""
     entry: int | None
     """What mma_start calls, after the module's start function."""
     start: int | None
@@ -54,6 +54,7 @@ class Translation:
     floats: bool
     """It may use floating point registers."""
     takes_arguments: bool
+    rules: int
     segments: tuple[tuple[int, bytes], ...]
 
 
@@ -127,6 +128,7 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
         grows=shared.grows,
         floats=floats,
         takes_arguments=any(one.name in ("arg", "arg_count") for one in module.imported),
+        rules=imports.rules(module),
         segments=tuple(shared.data),
     )
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from wasmtime import Caller, FuncType, Linker, Memory, ValType
 
 from hal.abi import ErrorNumber
-from hal.aot.imports import FUNCTIONS, MODULE
+from hal.aot.imports import FUNCTIONS, MODULE, RULES
 
 MEMORY_EXPORT = "mma:memory"
 """Name under which every module exports its memory here; see hal.host.module."""
 
 _TYPES = {"i32": ValType.i32, "i64": ValType.i64}
+
+
+@dataclass(slots=True)
+class Timer:
+    """A rule: `period` in seconds, `due` in time.monotonic()'s."""
+
+    period: float
+    handler: int
+    due: float
 
 
 class Guest:
@@ -44,6 +55,7 @@ class Guest:
         self._result_bytes = result_bytes
         self._interrupt = interrupt
         self._started = started
+        self._timers: dict[int, Timer] = {}
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -60,7 +72,47 @@ class Guest:
             )
             linker.define_func(MODULE, name, kind, getattr(self, f"call_{name}"), access_caller=True)
 
-    # -- the calls, by their import names -----------------------------------------------------------
+    # -- rules: timers only, since the host has no pins and sensors ---------------------------------
+
+    def call_on_timer(self, caller: Caller, period: int, handler: int) -> int:
+        period &= 0xFFFF_FFFF_FFFF_FFFF
+        if not period or handler == -1:
+            return ErrorNumber.INVALID
+        free = [number for number in range(RULES) if number not in self._timers]
+        if not free:
+            return ErrorNumber.NOROOM
+        self._timers[free[0]] = Timer(period / 1e6, handler, time.monotonic() + period / 1e6)
+        return free[0]
+
+    def call_off(self, caller: Caller, rule: int) -> int:
+        return ErrorNumber.NOENT if self._timers.pop(rule, None) is None else ErrorNumber.OK
+
+    def call_wait(self, caller: Caller) -> int:
+        self.switches += 1
+        while self._timers and not self._stopping.is_set():
+            # the one that is due for longest, so that each has its turn
+            timer = min(self._timers.values(), key=lambda timer: timer.due)
+            left = timer.due - time.monotonic()
+            if left <= 0:
+                periods = 1 + int(-left / timer.period)
+                timer.due += periods * timer.period
+                return (timer.handler & 0xFFFF_FFFF) | min(periods, 100) << 32
+            self._stopping.wait(min(left, threading.TIMEOUT_MAX))
+        return -1
+
+    def call_on_edge(self, caller: Caller, pin: int, edges: int, handler: int) -> int:
+        return ErrorNumber.NOENT
+
+    def call_on_threshold(self, caller: Caller, threshold: int, handler: int) -> int:
+        what = self._read(caller, threshold, 20)  # struct mma_threshold of mma.h
+        if what is None or self._read(caller, *struct.unpack_from("<II", what)) is None:
+            return ErrorNumber.FAULT
+        return ErrorNumber.NOENT
+
+    def call_pwm(self, caller: Caller, pin: int, period: int, high: int) -> int:
+        return ErrorNumber.NOENT
+
+    # -- the other calls, by their import names -----------------------------------------------------------
 
     def call_log(self, caller: Caller, pointer: int, length: int) -> int:
         data = self._read(caller, pointer, length)

@@ -11,6 +11,7 @@ from hal.link.facts import (
     ExecutorState,
     LogPiece,
     Place,
+    Rule,
     Slots,
     SlotState,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "LogPiece",
     "Place",
     "Refused",
+    "Rule",
     "SlotState",
     "Slots",
     "Statistics",

@@ -17,7 +17,7 @@ from aiocoap.protocol import BaseUnicastRequest as Request
 from hal.abi import ErrorNumber
 from hal.errors import DeviceError, LinkError
 from hal.link import facts
-from hal.link.facts import Counters, Create, DeviceFacts, ExecutorState, LogPiece, Place, Slots
+from hal.link.facts import Counters, Create, DeviceFacts, ExecutorState, LogPiece, Place, Rule, Slots
 from hal.link.keeper import Connect, Keeper
 from hal.link.transport import LinkTuning, Statistics, StreamTransport, Traced
 
@@ -244,6 +244,10 @@ class Link:
     async def result(self, slot: int) -> bytes:
         """GET /x/N/result: what the guest published."""
         return await self._get("x", str(slot), "result")
+
+    async def rules(self, slot: int) -> tuple[Rule, ...]:
+        """GET /x/N/rules: what the executor waits for, and the pins that are pulsed for it."""
+        return facts.parse_rules(await self._get("x", str(slot), "rules"))
 
     async def counters(self) -> Counters:
         """GET /k: the kernel's counters."""

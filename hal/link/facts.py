@@ -11,7 +11,7 @@ from typing import Any
 
 import cbor2
 
-from hal.abi import EndCause, ResetCause, State
+from hal.abi import EndCause, ResetCause, RuleKind, State
 from hal.errors import DeviceError
 
 LINK_VERSION = 1
@@ -93,10 +93,12 @@ class Create:
     """Bit mask."""
     sensors: int = 0
     """Bit mask over DeviceFacts.sensors."""
+    rules: int = 0
+    """How many rules it may have."""
 
     def encode(self) -> bytes:
         fields = (self.key, self.code, self.stack, self.memory, self.log, self.result, self.share)
-        return cbor2.dumps(dict(enumerate((*fields, self.gpio, self.sensors))))
+        return cbor2.dumps(dict(enumerate((*fields, self.gpio, self.sensors, self.rules))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,22 @@ class ExecutorState:
     """Return addresses, innermost first."""
     memory: int
     """Current size of linear memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One of /x/N/rules: what an executor waits for, or a pin that the kernel pulses for it."""
+
+    number: int
+    kind: RuleKind
+    what: int
+    """The pin, or the sensor by its place in DeviceFacts.sensors."""
+    period: int
+    """Microseconds; of a PWM, nanoseconds."""
+    value: int
+    """What its handler got last; of a PWM, the nanoseconds of high."""
+    count: int
+    """How often it came true; of a PWM, how often it was set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +265,20 @@ def parse_executor(payload: bytes) -> ExecutorState:
         calls=tuple(calls),
         memory=fields.uint(14),
     )
+
+
+def parse_rules(payload: bytes) -> tuple[Rule, ...]:
+    """/x/N/rules."""
+    return tuple(map(_rule, Fields.of_array(payload, "list of rules", least=0).values()))
+
+
+def _rule(members: Any) -> Rule:
+    fields = Fields.of_sequence(members, "rule", least=6)
+    try:
+        kind = RuleKind(fields.uint(1))
+    except ValueError:
+        raise fields.wrong(1) from None
+    return Rule(fields.uint(0), kind, fields.uint(2), fields.uint(3, U64), fields.integer(4), fields.uint(5))
 
 
 def parse_log(payload: bytes) -> LogPiece:

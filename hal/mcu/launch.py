@@ -56,7 +56,7 @@ def needs_of(compiled: aot.Object, launch: Launch, facts: DeviceFacts) -> Needs:
     least = max(LEAST_STACK, compiled.stack_margin + 32 if compiled.stack_margin else 0)
     stack = compiled.stack_bytes if compiled.stack_bytes is not None else (2048 if roomy else 1024)
     return Needs(
-        code=compiled.code_bytes + compiled.arguments_bytes(launch.arguments),
+        code=compiled.code_bytes + compiled.arguments_bytes(launch.arguments) + compiled.rules_bytes,
         stack=max(stack, least),
         least_stack=least,
         memory=compiled.wanted_memory,
@@ -83,13 +83,14 @@ def share_of(budget: Budget) -> int:
     return min(1000, max(1, math.ceil(budget.cpus * 1000)))
 
 
-async def place(link: Link, tenant: Tenant, launch: Launch, parts: Parts, facts: DeviceFacts) -> Place:
+async def place(link: Link, tenant: Tenant, launch: Launch, compiled: Compiled, facts: DeviceFacts) -> Place:
     """Create the executor on the device. BudgetError if there is no room for it.
 
     A create whose answer was lost has made it all the same: it is removed and made again, because only
     the answer tells the addresses.
     """
     gpio, sensors = grant_masks(launch, facts)
+    parts = compiled.parts
     wish = Create(
         key=tenant.digest,
         code=parts.code,
@@ -100,6 +101,7 @@ async def place(link: Link, tenant: Tenant, launch: Launch, parts: Parts, facts:
         share=share_of(launch.budget),
         gpio=gpio,
         sensors=sensors,
+        rules=compiled.object.rules,
     )
     for _ in range(CREATE_TRIES):
         try:

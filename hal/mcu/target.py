@@ -200,7 +200,7 @@ class McuTarget:
             await self._roster.recover((), {})
         key, parts = tenant.key, compiled.parts
         if tenant.slot is None or tenant.place is None:
-            tenant.place = await self._place(tenant, launch, parts)
+            tenant.place = await self._place(tenant, launch, compiled)
             tenant.slot, tenant.parts, tenant.image = tenant.place.slot, parts, None
         if tenant.image is None:
             self._events.publish(Progress(key, Stage.LINK, 0, 1))
@@ -213,13 +213,13 @@ class McuTarget:
 
         await steps.load(self.link, tenant.slot, tenant.image, tell)
 
-    async def _place(self, tenant: Tenant, launch: Launch, parts: Parts) -> Place:
+    async def _place(self, tenant: Tenant, launch: Launch, compiled: steps.Compiled) -> Place:
         """A slot for it. Where there is no room it waits for those that have ended already to be freed."""
         tenant.asked = True
         for _ in range(PLACE_TRIES):
             self._roster.freed.clear()
             try:
-                return await steps.place(self.link, tenant, launch, parts, self.facts)
+                return await steps.place(self.link, tenant, launch, compiled, self.facts)
             except BudgetError:
                 slots = (await self.link.slots()).slots
                 if not any(slot.state is State.ENDED for slot in slots) and not self._roster.freed.is_set():
@@ -227,7 +227,7 @@ class McuTarget:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FREE_TIME):
                     await self._roster.freed.wait()
-        return await steps.place(self.link, tenant, launch, parts, self.facts)
+        return await steps.place(self.link, tenant, launch, compiled, self.facts)
 
     async def _until_up(self, work: Callable[[], object]) -> None:
         """Do it, and again whenever the link failed on the way."""

@@ -13,7 +13,18 @@ from hal import toolchain
 HERE = Path(__file__).parent
 FIRMWARE = HERE.parents[1] / "firmware"
 PURE = ("slip", "sha256", "cbor", "coap", "ring", "loader", "arena")
-SERVER = (*PURE, "calls", "executor", "executors", "link", "pins", "resources", "scheduler", "server")
+SERVER = (
+    *PURE,
+    "calls",
+    "executor",
+    "executors",
+    "link",
+    "pins",
+    "resources",
+    "rules",
+    "scheduler",
+    "server",
+)
 PLAN = FIRMWARE / "arch" / "cortex_m" / "plan.c"
 _DEFINES = ["-DMMA_MPU=1", "-DMMA_SLOTS=4", "-DMMA_BLOCK=256"]
 _INCLUDES = [f"-I{FIRMWARE}", f"-I{HERE / 'host'}"]

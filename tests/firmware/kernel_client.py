@@ -201,7 +201,7 @@ class Kernel:
     # -- executors ------------------------------------------------------------------------------------
 
     def create(self, **parts: Any) -> tuple[str, Any]:
-        keys = ("key", "code", "stack", "memory", "log", "result", "share", "gpio", "sensors")
+        keys = ("key", "code", "stack", "memory", "log", "result", "share", "gpio", "sensors", "rules")
         defaults = dict(key=os.urandom(8), code=512, stack=1024, memory=512, log=512, result=64, share=100)
         return self.post("x", {keys.index(name): value for name, value in (defaults | parts).items()})
 

@@ -35,7 +35,18 @@ def conversation() -> list[bytes]:
     add(GET, "s", observe=0)
     add(GET, "d", block2=(1, False, 2), accept=60)
     for number, (code, stack, memory) in enumerate([(512, 512, 256), (96, 256, 0), (8192, 1024, 4096)]):
-        create = {0: os.urandom(8), 1: code, 2: stack, 3: memory, 4: 100 * number, 5: 300, 6: 500, 7: 3, 8: 1}
+        create = {
+            0: os.urandom(8),
+            1: code,
+            2: stack,
+            3: memory,
+            4: 100 * number,
+            5: 300,
+            6: 500,
+            7: 3,
+            8: 1,
+            9: 2,
+        }
         add(POST, "x", cbor2.dumps(create))
         stream = struct.pack("<II", ARENA, code) + os.urandom(code)
         for block in range(0, len(stream), 256):
@@ -43,7 +54,7 @@ def conversation() -> list[bytes]:
             add(PUT, f"x/{number}", part, block1=(block // 256, more, 4))
         start = {0: 1, 1: hashlib.sha256(stream).digest(), 2: ARENA, 3: memory}
         add(POST, f"x/{number}", cbor2.dumps(start))
-        for path in ("", "/log?o=0", "/result", "/log?o=99999"):
+        for path in ("", "/log?o=0", "/result", "/log?o=99999", "/rules"):
             add(GET, f"x/{number}{path}")
     for mtype, mid in ((ACK, 1), (RST, 2), (CON, 3), (NON, 4)):
         messages.append(Message(code=EMPTY, _mtype=mtype, _mid=mid))

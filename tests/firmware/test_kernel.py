@@ -419,18 +419,28 @@ def test_stand_in(boot: Callable[..., Kernel], tmp_path: Path, firmware: Firmwar
     kernel.get("d")
     address = firmware.symbol("mma_stand_in")
     with Debugger(tmp_path / "gdb") as debugger:
-        page = struct.pack("<I4iI", 0x4E494D4D, 21_500, 0, 0, 0, 1 << 3)
+        page = struct.pack("<I4i4I", 0x4E494D4D, 21_500, 0, 0, 0, 1 << 3, 0, 0, 1 << 3)
         debugger.command(f"M{address:x},{len(page):x}:{page.hex()}")
     source = """
     void start(void) {
         for (int i = 0; i < 5; i++) MEM[i] = "temp0"[i];
         sensor(0, 5, 8);
         gpio_mode(3, 0); gpio_mode(4, 1); gpio_write(4, 1);
-        finish((int)WORD(MEMORY + 8) * 4 + gpio_read(3) * 2 + gpio_read(4));
+        WORD(MEMORY + 12) = gpio_read(3) * 2 + gpio_read(4);
+        publish(8, 8);
+        for (;;) pause(1000000);
     }"""
-    assert kernel.ended(kernel.spawn(source, gpio=0x18, sensors=1))[3] == 21_500 * 4 + 3
-    with Debugger(tmp_path / "gdb") as debugger:
-        assert bytes.fromhex(debugger.command(f"m{address + 24:x},8")) == struct.pack("<II", 1 << 4, 1 << 4)
+    guest = kernel.spawn(source, gpio=0x18, sensors=1)
+    kernel.wait(0.2)
+    assert kernel.get(f"x/{guest.number}/result") == struct.pack("<iI", 21_500, 3)
+
+    def outputs_and_directions() -> tuple[int, ...]:
+        with Debugger(tmp_path / "gdb") as debugger:
+            return struct.unpack("<2I", bytes.fromhex(debugger.command(f"m{address + 24:x},8")))
+
+    assert outputs_and_directions() == (1 << 4, 1 << 4)
+    kernel.delete(guest.number)
+    assert outputs_and_directions()[1] == 0, "who is gone drives nothing"
 
 
 def test_eight_at_once(kernel: Kernel) -> None:

@@ -63,6 +63,45 @@ NO_PINS = """
     (i32.add
       (i32.add (call $write (i32.const 99) (i32.const 1)) (call $mode (i32.const 99) (i32.const 1)))
       (i32.add (call $read (i32.const 99)) (call $sense (i32.const 0) (i32.const 4) (i32.const 8))))))"""
+RULES = """
+(module (import "mma" "on_timer" (func $timer (param i64 i32) (result i32)))
+  (import "mma" "off" (func $off (param i32) (result i32)))
+  (import "mma" "wait" (func $wait (result i64)))
+  (import "mma" "sleep_us" (func $sleep (param i64)))
+  (type $handler (func (param i32)))
+  (table 3 funcref) (elem (i32.const 1) $tick $count)
+  (global $ticks (mut i32) (i32.const 0)) (global $late (mut i32) (i32.const 0))
+  (func $tick (param $periods i32) (global.set $ticks (i32.add (global.get $ticks) (local.get $periods))))
+  (func $count (param $periods i32) (global.set $late (local.get $periods)) (drop (call $off (i32.const 1))))
+  (func (export "main") (result i32) (local $event i64)
+    (if (i32.or (i32.ne (call $timer (i64.const 10000) (i32.const 1)) (i32.const 0))
+                (i32.ne (call $timer (i64.const 7000) (i32.const 2)) (i32.const 1)))
+      (then (return (i32.const 1))))
+    (if (i32.ne (i32.const -2) (call $timer (i64.const 0) (i32.const 1))) (then (return (i32.const 2))))
+    (if (i32.ne (i32.const -4) (call $off (i32.const 2))) (then (return (i32.const 3))))
+    (call $sleep (i64.const 50000))
+    (block $end (loop $again
+      (local.set $event (call $wait))
+      (br_if $end (i64.eq (local.get $event) (i64.const -1)))
+      (call_indirect (type $handler)
+        (i32.wrap_i64 (i64.shr_u (local.get $event) (i64.const 32))) (i32.wrap_i64 (local.get $event)))
+      (br_if $again (i32.lt_u (global.get $ticks) (i32.const 12)))
+      (drop (call $off (i32.const 0)))
+      (br $again)))
+    (if (i32.lt_u (global.get $late) (i32.const 7)) (then (return (i32.const 4))))
+    (i32.const 0)))"""
+"""Two timers, both late at first; one ends after a dozen periods, the other at once; then no rule is left."""
+NO_RULES = """
+(module (import "mma" "on_edge" (func $edge (param i32 i32 i32) (result i32)))
+  (import "mma" "on_threshold" (func $threshold (param i32 i32) (result i32)))
+  (import "mma" "pwm" (func $pwm (param i32 i32 i32) (result i32)))
+  (memory 1)
+  (data (i32.const 0) "\\14\\00\\00\\00\\04\\00\\00\\00\\02\\00\\00\\00\\01\\00\\00\\00\\00\\10\\00\\00nope")
+  (func (export "main") (result i32)
+    (if (i32.ne (i32.const -3) (call $threshold (i32.const -8) (i32.const 1))) (then (return (i32.const 1))))
+    (i32.add (call $threshold (i32.const 0) (i32.const 1))
+      (i32.add (call $edge (i32.const 99) (i32.const 1) (i32.const 1))
+               (call $pwm (i32.const 99) (i32.const 1000) (i32.const 1))))))"""
 
 TRAPS = {
     "unreachable executed": "(unreachable)",

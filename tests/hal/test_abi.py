@@ -28,11 +28,17 @@ def _of_header(name: str) -> dict[str, int]:
         (abi.EndCause, "mma_cause", "CAUSE_"),
         (abi.Trap, "mma_trap", "TRAP_"),
         (abi.ResetCause, "mma_reset", "RESET_"),
+        (abi.RuleKind, "mma_rule_kind", "RULE_"),
+        (abi.Edge, "mma_edge", "EDGE_"),
     ],
 )
 def test_same_numbers(enum: type[IntEnum], name: str, prefix: str) -> None:
     header = {key.removeprefix(prefix): value for key, value in _of_header(name).items()}
     assert header == {member.name: member.value for member in enum}
+
+
+def test_same_sizes() -> None:
+    assert f"#define MMA_RULE_BYTES {abi.RULE_BYTES}\n" in HEADER
 
 
 def test_every_trap_has_words() -> None:

@@ -28,6 +28,7 @@ def test_every_example_is_a_module_of_few_bytes(source: Path) -> None:
 def test_examples_are_the_promised_ones() -> None:
     names = {path.stem for path in EXAMPLES}
     assert {"hello", "fib", "crc32", "blink", "filter", "trap", "oob", "spin"} <= names
+    assert {"button", "thermostat", "fade"} <= names
 
 
 def test_contents_need_no_name() -> None:

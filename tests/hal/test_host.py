@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import guests
 import pytest
 import pytest_asyncio
-from guests import end_of, output_of, play, run, wasm
+from guests import cause_of, end_of, output_of, play, run, wasm
 
 from hal.errors import HalError
 from hal.host import HostTarget
@@ -173,6 +173,25 @@ async def test_the_stack_is_limited_to_its_budget(host: HostTarget) -> None:
 async def test_hardware_that_is_not_there(host: HostTarget) -> None:
     ended = await run(host, Launch("a", wasm(guests.NO_PINS)))
     assert ended.status == 4 * -4
+    assert (await run(host, Launch("a", wasm(guests.NO_RULES)))).status == 3 * -4
+
+
+async def test_rules(host: HostTarget) -> None:
+    assert cause_of(await run(host, Launch("a", wasm(guests.RULES)))) == (Cause.EXITED, 0)
+
+
+async def test_who_waits_is_killed(host: HostTarget) -> None:
+    text = """(module (import "mma" "on_timer" (func $timer (param i64 i32) (result i32)))
+      (import "mma" "wait" (func $wait (result i64)))
+      (func (export "main") (drop (call $timer (i64.const -1) (i32.const 0))) (drop (call $wait))))"""
+    stream = host.events()
+    await host.spawn(Launch("a", wasm(text)))
+    while not isinstance(await anext(stream), Started):
+        pass
+    await host.kill("a")
+    while not isinstance(event := await anext(stream), Ended):
+        pass
+    assert event.cause is Cause.KILLED
 
 
 @pytest.mark.parametrize("data", [b"", b"hello, world", wasm(guests.RETURN, 0)[:-3]])

@@ -82,6 +82,8 @@ async def test_host_calls() -> None:
         assert (await run(target, Launch("a", wasm(guests.TIME)))).status == 0
         assert (await run(target, Launch("a", wasm(guests.EXIT)))).status == 7
         assert (await run(target, Launch("a", wasm(guests.NO_PINS), budget=small))).status == 4 * -4
+        assert (await run(target, Launch("a", wasm(guests.NO_RULES), budget=small))).status == 3 * -4
+        assert (await run(target, Launch("a", wasm(guests.RULES), budget=small))).status == 0
 
 
 async def test_pins_that_are_not_granted_are_refused_and_said_so() -> None:

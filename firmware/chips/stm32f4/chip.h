@@ -7,6 +7,7 @@
 void mma_stm32f4_clock(void);
 void mma_stm32f4_uart(void);
 uint32_t mma_stm32f4_uart_hz(void);
+uint32_t mma_stm32f4_timer_hz(void); // of TIM2 to TIM7
 
 // It is silicon: an STM32F405/407/415/417 tells its device id (RM0090 38.6.1), an emulator reads zero there.
 // Only silicon has the factory's bytes in its system memory.

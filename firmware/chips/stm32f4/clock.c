@@ -45,3 +45,6 @@ void mma_stm32f4_clock(void) {
 uint32_t mma_chip_core_hz(void) { return core_hz; }
 
 uint32_t mma_stm32f4_uart_hz(void) { return uart_hz; }
+
+// Twice APB1's clock where that is divided (RM0090 6.2), which makes it APB2's.
+uint32_t mma_stm32f4_timer_hz(void) { return uart_hz; }

@@ -30,6 +30,25 @@
 #define GPIO_BSRR(port) GPIO(port, 0x18)
 #define GPIO_AFRL(port) GPIO(port, 0x20)
 
+#define GPIO_AFR(port, pin) GPIO(port, 0x20 + 4 * ((pin) >> 3))
+
+// 9.2 SYSCFG, 12.3 EXTI
+#define SYSCFG_EXTICR(line) REGISTER(0x40013808 + 4 * ((line) >> 2))
+#define EXTI_IMR REGISTER(0x40013C00)
+#define EXTI_RTSR REGISTER(0x40013C08)
+#define EXTI_FTSR REGISTER(0x40013C0C)
+#define EXTI_PR REGISTER(0x40013C14)
+
+// 18.4 TIM2 to TIM5
+#define TIM(n, offset) REGISTER(0x40000000 + 0x400 * ((n) - 2) + (offset))
+#define TIM_CR1(n) TIM(n, 0x00)
+#define TIM_EGR(n) TIM(n, 0x14)
+#define TIM_CCMR(n, channel) TIM(n, 0x18 + 4 * ((channel) >> 1))
+#define TIM_CCER(n) TIM(n, 0x20)
+#define TIM_PSC(n) TIM(n, 0x28)
+#define TIM_ARR(n) TIM(n, 0x2C)
+#define TIM_CCR(n, channel) TIM(n, 0x34 + 4 * (channel))
+
 // 13.13 ADC1 and the common registers
 #define ADC_SR REGISTER(0x40012000)
 #define ADC_CR1 REGISTER(0x40012004)

@@ -44,6 +44,31 @@ MMA_INLINE u32 mma_host_gpio_read(u32 pin) {
     return mma_call_32(MMA_CALL_GPIO_READ, pin, 0, 0);
 }
 
+MMA_INLINE u32 mma_host_pwm(u32 pin, u32 period, u32 high) {
+    return mma_call_32(MMA_CALL_PWM, pin, period, high);
+}
+
+MMA_INLINE u32 mma_host_on_edge(u32 pin, u32 edges, u32 handler) {
+    return mma_call_32(MMA_CALL_ON_EDGE, pin, edges, handler);
+}
+
+MMA_INLINE u32 mma_host_on_threshold(u32 threshold, u32 handler) {
+    return mma_call_32(MMA_CALL_ON_THRESHOLD, threshold, handler, 0);
+}
+
+// A 64-bit value is a pair of registers: its halves are just that.
+MMA_INLINE u32 mma_host_on_timer(u64 period, u32 handler) {
+    return mma_call_32(MMA_CALL_ON_TIMER, (u32)period, (u32)(period >> 32), handler);
+}
+
+MMA_INLINE u32 mma_host_off(u32 rule) {
+    return mma_call_32(MMA_CALL_OFF, rule, 0, 0);
+}
+
+MMA_INLINE u64 mma_host_wait(void) {
+    return mma_call_64(MMA_CALL_WAIT, 0);
+}
+
 // Arguments lie behind the code, so they need no host call.
 MMA_INLINE u32 mma_host_arg_count(void) {
     return mma_arguments[0];

@@ -53,7 +53,7 @@ bool mma_arch_call(const struct mma_context *context, const struct mma_run *part
     (void)context;
     (void)part;
     static const uint32_t sharp[] = {0, 1, 4, 31, 32, 255, 256, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
-    called->number = draw(8) ? draw(12) : draw(0x100);
+    called->number = draw(8) ? draw(18) : draw(0x100);
     called->pc = 0;
     for (uint32_t i = 0; i < 4; i++) {
         called->argument[i] = draw(2) ? draw(600) : sharp[draw(sizeof sharp / sizeof *sharp)];

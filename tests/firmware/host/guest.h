@@ -29,6 +29,12 @@ static inline __attribute__((noreturn, always_inline)) void finish(int status) {
 #define gpio_write(pin, level) ((int)HOST(8, pin, level, 0))
 #define gpio_read(pin) ((int)HOST(9, pin, 0, 0))
 #define memory_size(bytes) ((int)HOST(10, bytes, 0, 0))
+#define on_edge(pin, edges, handler) ((int)HOST(11, pin, edges, handler))
+#define on_threshold(wish, handler) ((int)HOST(12, wish, handler, 0))
+#define on_timer(microseconds, handler) ((int)HOST(13, microseconds, 0, handler))
+#define off(rule) ((int)HOST(14, rule, 0, 0))
+#define wait_rule() HOST(15, 0, 0, 0)
+#define pwm(pin, period, high) ((int)HOST(16, pin, period, high))
 #define trap(code) HOST(0x80 | (code), 0, 0, 0)
 
 void start(void);
