@@ -89,3 +89,10 @@ class AgentConfig:
     """Bytes of fetched modules that are kept."""
     completed_tasks: int = 200
     """How many ended tasks the agent still tells of over HTTP."""
+
+    log_limit: int = 10 << 20
+    """Bytes of one stdout or stderr of an executor before it is turned over."""
+    sandbox_limit: int = 2 << 30
+    """Bytes of all sandboxes of executors that are over; the oldest go first."""
+    gc_delay: float = 7 * 24 * 3600.0
+    """After that long the sandbox of an executor that is over goes."""

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from google.protobuf.message import DecodeError, Message
@@ -23,11 +24,13 @@ from agent.facts import attributes_of, resources_of
 from agent.fetcher import Fetcher
 from agent.guard import Sealed, seal
 from agent.inbox import parse
+from agent.janitor import Janitor
 from agent.limits import limited
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
 from agent.registration import Registration, Standing
 from agent.shelf import Shelf
+from agent.tally import Tally
 from agent.tasks import Tasks
 from agent.wire import framing
 from agent.wire.upid import Peer, Upid
@@ -58,6 +61,9 @@ class Surroundings:
     fetcher: Fetcher
     publish: Callable[[AgentEvent], None]
     hostname: str
+    sandboxes: Path
+    """Where the executors' files are; removed with the gateway when there is no work_dir."""
+    janitor: Janitor
 
 
 class Agent:
@@ -72,12 +78,14 @@ class Agent:
         self.started = time.time()
         self.refused = 0
         """Messages that the guard held back: bugs of ours."""
+        self.tally = Tally()
         self._around = around
         self._endpoint = endpoint
         self._shelf = shelf
         self.registration = Registration(self, around.config, endpoint)
-        self.tasks = Tasks(self, target, around.fetcher, shelf, around.config)
+        self.tasks = Tasks(self, target, around.fetcher, shelf, around.config, around.sandboxes)
         self.executors = self.tasks.executors
+        self.sandboxes = self.tasks.sandboxes
         self.resources = limited(
             self.description.name,
             resources_of(self.description),
@@ -129,6 +137,14 @@ class Agent:
     def config(self) -> AgentConfig:
         return self._around.config
 
+    @property
+    def fetcher(self) -> Fetcher:
+        return self._around.fetcher
+
+    @property
+    def janitor(self) -> Janitor:
+        return self._around.janitor
+
     def slave_info(self) -> mesos.SlaveInfo:
         """The agent as masters know it."""
         info = mesos.SlaveInfo(
@@ -152,6 +168,7 @@ class Agent:
         """Live until stop() or until the master shuts the agent down; returns why it ended. Executors on
         the target live on after stop(), so that a restart finds them; a shut-down ends them."""
         recovered = await self._shelf.load()
+        self.tally.recovery_seconds = time.time() - self.started
         if recovered.agent_id and recovered.hostname != self.hostname:
             # Masters shut such an agent down: its machine is another one now.
             log.warning("%s has a new hostname and registers as a new agent", self.target_name)
@@ -202,6 +219,8 @@ class Agent:
     async def _pump(self, events: AsyncIterator[Event]) -> None:
         async for event in events:
             try:
+                self.sandboxes.on_event(event)
+                self.tally.on_event(event)
                 self.executors.on_event(event)
             except Exception:
                 log.exception("%s could not handle %r", self.target_name, event)
@@ -226,6 +245,7 @@ class Agent:
 
     def publish(self, event: AgentEvent) -> None:
         """Tell whoever watches."""
+        self.tally.on_published(event)
         self._around.publish(event)
 
     # -- the master ---------------------------------------------------------------------------------------

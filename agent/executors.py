@@ -12,6 +12,7 @@ from agent.errors import TaskError
 from agent.fetcher import Fetcher
 from agent.launch import Source, launch_of
 from agent.records import TaskRecord
+from agent.sandbox import Sandboxes
 from agent.verdict import Kill
 from hal.errors import HalError
 from hal.target import Cause, Connection, Diagnostic, Ended, Event, Started, Target
@@ -46,11 +47,14 @@ class Owner(Protocol):
 class Executors:
     """Launches and kills on `target`; what happens goes to `owner`."""
 
-    def __init__(self, target: Target, fetcher: Fetcher, config: AgentConfig, owner: Owner) -> None:
+    def __init__(
+        self, target: Target, fetcher: Fetcher, config: AgentConfig, owner: Owner, sandboxes: Sandboxes
+    ) -> None:
         self._target = target
         self._fetcher = fetcher
         self._config = config
         self._owner = owner
+        self._sandboxes = sandboxes
         self._tasks: dict[str, TaskRecord] = {}
         self._mem_limit = target.describe().mem_bytes or None
         self._settled = asyncio.Event()
@@ -95,7 +99,8 @@ class Executors:
         """Find the adopted tasks on the target, which ends all else. Gives the keys of the adopted and
         those of them that are there, running or ended; their ends follow as events."""
         adopted = frozenset(key for key, task in self._tasks.items() if task.preparation is None)
-        living = await self._target.recover(adopted)
+        seen = {key: self._sandboxes.seen(self._tasks[key]) for key in adopted}
+        living = await self._target.recover(adopted, seen)
         self._settled.set()
         return adopted, living
 
@@ -145,6 +150,7 @@ class Executors:
             launch = launch_of(task.info, task.target_key, module, self._mem_limit)
             await self._settled.wait()
             await self._owner.durable()  # or a restarted gateway would take it for a stray
+            self._sandboxes.begin(task, module)
             task.spawned = True
             await self._target.spawn(launch)
         except (TaskError, HalError) as error:

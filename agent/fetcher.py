@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 
 from agent.config import AgentConfig
-from agent.errors import FetchError
+from agent.errors import FetchError, TaskError
 from agent.launch import Source, check_module
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ class Fetcher:
         self._config = config
         self._session: aiohttp.ClientSession | None = None
         self._fetching: dict[str, asyncio.Task[bytes]] = {}
+        self.succeeded = 0
+        self.failed = 0
+        """Tasks whose module was, or was not, there in the end."""
 
     async def close(self) -> None:
         """Give up what is being fetched. Idempotent."""
@@ -41,8 +44,24 @@ class Fetcher:
             await self._session.close()
             self._session = None
 
+    def cached_bytes(self) -> int:
+        """What the cache holds. Blocks for as long as the file system does."""
+        try:
+            return sum(path.stat().st_size for path in self._folder.glob("sha256/*/*"))
+        except OSError:
+            return 0
+
     async def module(self, source: Source) -> bytes:
         """The checked module; TaskError (FetchError) with a sentence for the framework."""
+        try:
+            module = await self._module(source)
+        except TaskError:
+            self.failed += 1
+            raise
+        self.succeeded += 1
+        return module
+
+    async def _module(self, source: Source) -> bytes:
         if not source.uri:
             return check_module(source.data, source, self._config.module_limit)
         found = await asyncio.to_thread(self._cached, source)

@@ -21,6 +21,7 @@ from agent.guard import Sealed
 from agent.http.access import Access
 from agent.http.router import Router
 from agent.http.verbosity import Verbosity
+from agent.janitor import Janitor
 from agent.shelf import Shelf
 from agent.store import Store
 from agent.wire.port import Actor, Port
@@ -138,17 +139,19 @@ class Gateway:
         if folder is None:
             holder = tempfile.TemporaryDirectory(prefix="mma-agent-")
             self._stack.callback(holder.cleanup)
-            cache = Path(holder.name)
+            self._files = Path(holder.name)
         else:
-            cache = folder / CACHE_NAME
+            self._files = folder
         self._store = Store(folder / STORE_NAME if folder else None)
         self._stack.push_async_callback(self._store.close)
         await self._store.open()
-        self._fetcher = Fetcher(cache, self.config)
+        self._fetcher = Fetcher(self._files / CACHE_NAME, self.config)
         self._stack.push_async_callback(self._fetcher.close)
         self._stack.push_async_callback(self._close_ports)
-        watch = asyncio.create_task(self._watch_masters(), name="master detection")
-        self._stack.callback(watch.cancel)
+        self._janitor = Janitor(self._files, self.config, self._living_sandboxes)
+        for work, name in ((self._watch_masters(), "master detection"), (self._janitor.run(), "janitor")):
+            task = asyncio.create_task(work, name=name)
+            self._stack.callback(task.cancel)
 
     async def close(self, *, unregister: bool = False) -> None:
         """Stop all agents, send what waits, write what is to be kept. Idempotent."""
@@ -164,6 +167,12 @@ class Gateway:
 
     async def _close_ports(self) -> None:
         await asyncio.gather(*(berth.port.close() for berth in self._berths))
+
+    def _living_sandboxes(self) -> frozenset[Path]:
+        agents = self._agents.values()
+        return frozenset(
+            agent.sandboxes.directory(task) for agent in agents for task in agent.tasks.book.tasks()
+        )
 
     async def _watch_masters(self) -> None:
         while True:
@@ -213,7 +222,11 @@ class Gateway:
             berth = await self._berth()
             seat = Seat(berth.port, f"slave({berth.next_number})")
             berth.next_number += 1
-            around = Surroundings(config or self.config, self._fetcher, self._hub.publish, self._hostname)
+            around = Surroundings(
+                *(config or self.config, self._fetcher, self._hub.publish, self._hostname),
+                sandboxes=self._files,
+                janitor=self._janitor,
+            )
             agent = Agent(target, seat, Shelf(self._store, name), around)
             berth.port.add(agent)
             berth.agents[agent.id] = self._agents[name] = agent

@@ -10,6 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from agent.config import AgentConfig
@@ -22,6 +23,7 @@ from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
 from agent.records import Book, FrameworkRecord, TaskRecord
 from agent.reports import Host, Reports
+from agent.sandbox import Sandboxes
 from agent.shelf import Recovered, Shelf
 from agent.statuses import Extras
 from agent.updates import UpdateQueues
@@ -48,13 +50,21 @@ class Tasks:
     """All frameworks and tasks here. Implements executors.Owner."""
 
     def __init__(
-        self, host: Around, target: Target, fetcher: Fetcher, shelf: Shelf, config: AgentConfig
+        self,
+        host: Around,
+        target: Target,
+        fetcher: Fetcher,
+        shelf: Shelf,
+        config: AgentConfig,
+        files: Path,
     ) -> None:
+        """`files`: the folder for what executors leave to be read."""
         self._host = host
         self._shelf = shelf
         self.book = Book(config.completed_tasks)
         self.reports = Reports(host, shelf, self.book, config)
-        self.executors = Executors(target, fetcher, config, self)
+        self.sandboxes = Sandboxes(files, lambda: host.agent_id, self.at_target, config.log_limit)
+        self.executors = Executors(target, fetcher, config, self, self.sandboxes)
         self.kills = Kills(self.book, self.reports, self.executors, shelf, config)
 
     @property
@@ -71,6 +81,11 @@ class Tasks:
     def ended(self) -> dict[mesos.TaskState, int]:
         """How many tasks came to each terminal state."""
         return self.reports.ended
+
+    def at_target(self, key: str) -> TaskRecord | None:
+        """The task whose executor the target knows by this name."""
+        framework_id, _, task_id = key.partition("/")
+        return self.book.task((framework_id, task_id))
 
     # -- launching ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,10 @@ STEP = MEBIBYTE / 1000
 """Bytes of Mesos's smallest step of `mem`: 0.001 MB."""
 
 
+TABLE_NAME = "budget.txt"
+"""The file of an executor that has Parts.table()."""
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What an executor needs of each part, in bytes, on one target."""
@@ -45,6 +49,18 @@ class Parts:
     def total(self) -> int:
         """What the executor takes in all."""
         return self.code + self.stack + self.memory + self.log + self.result
+
+    def table(self) -> str:
+        """All of it in lines, for a person."""
+        rows = (
+            ("code", self.code, "code, constants and arguments"),
+            ("stack", self.stack, ""),
+            ("memory", self.memory, f"of which {self.linear} are the guest's linear memory"),
+            ("log", self.log, "ring buffer of its log"),
+            ("result", self.result, "what mma_result() publishes"),
+            ("total", self.total, ""),
+        )
+        return "".join(f"{name:<8} {size:>11}  {note}".rstrip() + "\n" for name, size, note in rows)
 
 
 def split(budget: Budget, needs: Needs) -> Parts:

@@ -153,6 +153,16 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Artifact:
+    """A text about the executor for who looks closer: its link map, its budget. Comes before Started."""
+
+    key: str
+    name: str
+    """A file's name, such as module.map."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The executor runs."""
 
@@ -200,7 +210,7 @@ class Connection:
     message: str = ""
 
 
-Event = Progress | Started | Output | Ended | Diagnostic | Connection
+Event = Progress | Artifact | Started | Output | Ended | Diagnostic | Connection
 
 
 class Target(Protocol):
@@ -245,7 +255,7 @@ class Target(Protocol):
 
     async def spawn(self, launch: Launch) -> None:
         """Begin to launch; returns at once. All that follows, success or failure, comes as events:
-        Progress*, then Started, Output*, Ended; or Ended without Started."""
+        Progress* and Artifact*, then Started, Output*, Ended; or Ended without Started."""
         ...
 
     async def kill(self, key: str, grace: float = 0.0) -> None:

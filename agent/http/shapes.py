@@ -1,25 +1,15 @@
-"""Mesos's own JSON for resources, attributes, tasks (src/common/http.cpp); the rest is proto3 JSON."""
+"""Mesos's own JSON for resources, attributes and tasks (src/common/http.cpp); the rest is protojson's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 
 from agent.facts import round_scalar
+from agent.http.protojson import Json, to_json
 from agent.proto import mesos_pb2 as mesos
-
-Json = dict[str, Any]
 
 ALWAYS = ("disk", "mem", "gpus", "cpus")
 """Scalars that every list of resources tells, as 0 where there are none."""
-
-
-def plain(message: Message) -> Json:
-    """As JSON::Protobuf: Mesos's field names, enums by name."""
-    return MessageToDict(message, preserving_proto_field_name=True)
 
 
 def resources_json(resources: Iterable[mesos.Resource]) -> Json:
@@ -45,14 +35,19 @@ def resources_json(resources: Iterable[mesos.Resource]) -> Json:
 
 
 def resources_full(resources: Iterable[mesos.Resource]) -> list[Json]:
-    """As proto3 JSON in the format of endpoints: unreserved ones say role "*"."""
+    """In the format of endpoints (convertResourceFormat, ENDPOINT): what is unreserved says role "*", what
+    is reserved once says so in the older way too."""
     shown: list[Json] = []
     for resource in resources:
-        item = plain(resource)
+        item = to_json(resource)
         if not resource.reservations:
-            item.setdefault("role", "*")
-        for span in item.get("ranges", {}).get("range", ()):
-            span.update({key: int(value) for key, value in span.items()})
+            item["role"] = "*"
+        elif len(resource.reservations) == 1:
+            reservation = resource.reservations[0]
+            item["role"] = reservation.role
+            if reservation.type == mesos.Resource.ReservationInfo.DYNAMIC:
+                told = to_json(reservation)
+                item["reservation"] = {key: told[key] for key in ("principal", "labels") if key in told}
         shown.append(item)
     return shown
 
@@ -81,7 +76,7 @@ def _attribute_json(attribute: mesos.Attribute) -> float | str:
 
 def labels_json(labels: mesos.Labels) -> list[Json]:
     """A list of key and value."""
-    return [plain(label) for label in labels.labels]
+    return [to_json(label) for label in labels.labels]
 
 
 def status_json(status: mesos.TaskStatus) -> Json:
@@ -90,9 +85,22 @@ def status_json(status: mesos.TaskStatus) -> Json:
     if status.HasField("labels"):
         shown["labels"] = labels_json(status.labels)
     if status.HasField("container_status"):
-        shown["container_status"] = plain(status.container_status)
+        shown["container_status"] = container_json(status.container_status)
     if status.HasField("healthy"):
         shown["healthy"] = status.healthy
+    return shown
+
+
+def container_json(status: mesos.ContainerStatus) -> Json:
+    """Where a task runs; the process is not told here."""
+    shown: Json = {}
+    if status.HasField("container_id"):
+        shown["container_id"] = to_json(status.container_id)
+    if status.network_infos:
+        shown["network_infos"] = [
+            {"ip_addresses": [to_json(address) for address in info.ip_addresses]}
+            for info in status.network_infos
+        ]
     return shown
 
 
@@ -106,11 +114,48 @@ def task_json(task: mesos.Task) -> Json:
         "slave_id": task.slave_id.value,
         "state": mesos.TaskState.Name(task.state),
         "resources": resources_json(task.resources),
-        "role": task.resources[0].allocation_info.role if task.resources else "",
-        "statuses": [status_json(status) for status in task.statuses],
     }
+    if task.limits:
+        shown["limits"] = {name: task.limits[name].value for name in sorted(task.limits)}
+    shown["role"] = task.resources[0].allocation_info.role if task.resources else ""
+    shown["statuses"] = [status_json(status) for status in task.statuses]
+    if task.HasField("user"):
+        shown["user"] = task.user
     if task.HasField("labels"):
         shown["labels"] = labels_json(task.labels)
+    for name in ("discovery", "container", "health_check"):
+        if task.HasField(name):
+            shown[name] = to_json(getattr(task, name))
+    return shown
+
+
+def queued_task_json(task: mesos.TaskInfo) -> Json:
+    """A task that its executor has not got yet."""
+    shown: Json = {
+        "id": task.task_id.value,
+        "name": task.name,
+        "slave_id": task.slave_id.value,
+        "resources": resources_json(task.resources),
+        "role": task.resources[0].allocation_info.role if task.resources else "",
+    }
+    if task.HasField("command"):
+        shown["command"] = command_json(task.command)
+    if task.HasField("executor"):
+        shown["executor_id"] = task.executor.executor_id.value
     if task.HasField("discovery"):
-        shown["discovery"] = plain(task.discovery)
+        shown["discovery"] = to_json(task.discovery)
+    return shown
+
+
+def command_json(command: mesos.CommandInfo) -> Json:
+    """A task's command."""
+    shown: Json = {}
+    if command.HasField("shell"):
+        shown["shell"] = command.shell
+    if command.HasField("value"):
+        shown["value"] = command.value
+    shown["argv"] = list(command.arguments)
+    if command.HasField("environment"):
+        shown["environment"] = to_json(command.environment)
+    shown["uris"] = [{"value": uri.value, "executable": uri.executable} for uri in command.uris]
     return shown

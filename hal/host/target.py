@@ -18,11 +18,12 @@ from wasmtime import WasmtimeError
 from hal import aot
 from hal.aot import binary
 from hal.broadcast import Broadcast, Stream
-from hal.budget import Needs, Parts, split
+from hal.budget import TABLE_NAME, Needs, Parts, split
 from hal.errors import BudgetError, HalError, ModuleError
 from hal.host.executor import Executor, Outcome
 from hal.target import (
     MEBIBYTE,
+    Artifact,
     Cause,
     Connection,
     Description,
@@ -141,7 +142,9 @@ class HostTarget:
             publish(Progress(key, Stage.VALIDATE, 0, 1))
             module = await asyncio.to_thread(_read, launch.module)
             publish(Progress(key, Stage.VALIDATE, 1, 1))
-            self._start(launch, module, self._parts(launch, module))
+            parts = self._parts(launch, module)
+            publish(Artifact(key, TABLE_NAME, parts.table()))
+            self._start(launch, module, parts)
         except ModuleError as error:
             self._end(key, Ended(key, Cause.MODULE_REJECTED, message=str(error)))
         except BudgetError as error:

@@ -13,15 +13,17 @@ from hal import aot
 from hal.abi import State
 from hal.boards import Board
 from hal.broadcast import Broadcast, Stream
-from hal.budget import Parts
+from hal.budget import TABLE_NAME, Parts
 from hal.errors import BoardError, BudgetError, DeviceError, HalError, LinkError, ModuleError
 from hal.link import Connect, DeviceFacts, Link, Place, Refused, Traced
 from hal.mcu import launch as steps
 from hal.mcu.describe import describe
 from hal.mcu.follower import Follower
+from hal.mcu.linkmap import MAP_NAME, link_map
 from hal.mcu.roster import Roster
 from hal.mcu.tenant import Tenant, key_digest
 from hal.target import (
+    Artifact,
     Cause,
     Connection,
     Description,
@@ -207,6 +209,8 @@ class McuTarget:
             layout = steps.layout_of(tenant.place, parts)
             tenant.image = await asyncio.to_thread(aot.link, compiled.object, layout, launch.arguments)
             self._events.publish(Progress(key, Stage.LINK, 1, 1))
+            self._events.publish(Artifact(key, MAP_NAME, link_map(tenant.image, layout)))
+            self._events.publish(Artifact(key, TABLE_NAME, parts.table()))
 
         def tell(stage: Stage, done: int, total: int) -> None:
             self._events.publish(Progress(key, stage, done, total))

@@ -14,6 +14,7 @@ from hal.errors import HalError
 from hal.host import HostTarget
 from hal.target import (
     MEBIBYTE,
+    Artifact,
     Budget,
     Cause,
     Ended,
@@ -57,7 +58,7 @@ async def test_a_task_logs_publishes_and_returns(host: HostTarget) -> None:
     stages = [event.stage for event in events if isinstance(event, Progress) and event.done]
     assert stages == [Stage.VALIDATE, Stage.COMPILE, Stage.LINK]
     kinds = [type(event) for event in events if not isinstance(event, Progress)]
-    assert kinds == [Started, Output, Ended]
+    assert kinds == [Artifact, Started, Output, Ended]
 
 
 @pytest.mark.parametrize("status", [0, 1, -1])

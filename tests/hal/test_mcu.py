@@ -26,6 +26,7 @@ from hal.mcu import McuTarget
 from hal.mcu.report import cause_of
 from hal.mcu.tenant import key_digest
 from hal.target import (
+    Artifact,
     Budget,
     Cause,
     Connection,
@@ -91,7 +92,10 @@ async def test_a_launch_from_end_to_end() -> None:
         assert (ended.cause, ended.status, ended.output) == (Cause.EXITED, 0, b"42")
         assert output_of(events, "f/a") == b"hello from " + key_digest("f/a").hex().encode() + b"\n"
         kinds = [type(event) for event in events if not isinstance(event, Progress)]
-        assert kinds == [Started, Output, Ended]
+        assert kinds == [Artifact, Artifact, Started, Output, Ended]
+        texts = {event.name: event.text for event in events if isinstance(event, Artifact)}
+        assert "mma_start" in texts["module.map"]
+        assert "total" in texts["budget.txt"]
         stages = [
             event.stage for event in events if isinstance(event, Progress) and event.done == event.total
         ]
