@@ -43,8 +43,8 @@ def component(text: str) -> str:
     what is too long is cut and told apart by a digest."""
     name = quote(text, safe=_SAFE)
     if len(name) > _NAME_LIMIT:
-        name = name[:_NAME_LIMIT].rstrip("%") + "~" + hashlib.sha256(text.encode()).hexdigest()[:16]
-    return f"%2E{name[1:]}" if name in (".", "..") else name or "%00"
+        name = name[:_NAME_LIMIT].rstrip("%") + "%~" + hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"%2E{name[1:]}" if name in (".", "..") else name or "%"
 
 
 class Sandboxes:
