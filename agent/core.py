@@ -79,6 +79,8 @@ class Agent:
         self.refused = 0
         """Messages that the guard held back: bugs of ours."""
         self.tally = Tally()
+        self.attached = 0
+        """Callers that follow executors' logs."""
         self._around = around
         self._endpoint = endpoint
         self._shelf = shelf
@@ -136,6 +138,11 @@ class Agent:
     @property
     def config(self) -> AgentConfig:
         return self._around.config
+
+    @property
+    def recovering(self) -> bool:
+        """Whether the records of an earlier life are still being read."""
+        return not self._ready
 
     @property
     def fetcher(self) -> Fetcher:

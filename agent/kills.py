@@ -100,6 +100,12 @@ class Kills:
                 grace = self._grace(task, None)
                 self.end(task, Kill.DRAINING, grace if limit is None else min(grace, limit))
 
+    def container(self, container_id: str, grace: float) -> None:
+        """KILL_CONTAINER of the operator API: end all tasks in a container."""
+        for task in self._book.tasks():
+            if task.container_id == container_id and not task.terminal:
+                self.end(task, Kill.OPERATOR, grace)
+
     def overdue(self, task: TaskRecord) -> None:
         """Its max_completion_time is over."""
         if not task.terminal:

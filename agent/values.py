@@ -15,7 +15,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 from agent.errors import ConfigError
 from agent.proto import mesos_pb2 as mesos
 
-_DURATIONS: Mapping[str, float] = MappingProxyType(
+DURATIONS: Mapping[str, float] = MappingProxyType(
     {
         **{"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "secs": 1.0},
         **{"mins": 60.0, "hrs": 3600.0, "days": 86400.0, "weeks": 604800.0},
@@ -125,9 +125,9 @@ def parse_duration(text: str) -> float:
     """`1.5mins` in seconds."""
     number = None if text.startswith("-") else _NUMBER.match(text)
     unit = text[number.end() :] if number else ""
-    if number is None or unit not in _DURATIONS:
+    if number is None or unit not in DURATIONS:
         raise ConfigError(f"{text!r} is no duration.", remedy="Write 10secs, 1.5mins or 250ms.")
-    return float(number[0]) * _DURATIONS[unit]
+    return float(number[0]) * DURATIONS[unit]
 
 
 def parse_bytes(text: str) -> int:
@@ -142,7 +142,7 @@ def parse_bytes(text: str) -> int:
 def show_duration(seconds: float) -> str:
     """In the largest unit that makes at least one."""
     name, size = "secs", 1.0
-    for unit, each in _DURATIONS.items():
+    for unit, each in DURATIONS.items():
         if seconds >= each or unit == "ns":
             name, size = unit, each
     return f"{seconds / size:.10g}{name}" if seconds else "0ns"

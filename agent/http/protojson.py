@@ -19,6 +19,10 @@ from google.protobuf.message import Message
 
 Json = dict[str, Any]
 _NOT_IN_V1 = frozenset({"mesos.SlaveInfo.checkpoint"})
+_WITH_EMPTY = frozenset(
+    f"mesos.agent.Response.{name}" for name in ("GetTasks", "GetExecutors", "GetFrameworks")
+)
+"""Messages whose lists are told even when they are empty."""
 _DEPTH = 64
 """How deep JSON from outside may nest."""
 
@@ -36,7 +40,7 @@ def to_json(message: Message, *, v1: bool = False) -> Json:
     for field, name in _shown_fields(message.DESCRIPTOR, v1):
         value = getattr(message, field.name)
         if field.is_repeated:
-            if len(value):
+            if len(value) or message.DESCRIPTOR.full_name in _WITH_EMPTY:
                 shown[name] = _repeated(field, value, v1)
         elif _told(field) or message.HasField(field.name):
             shown[name] = _value(field, value, v1)
@@ -45,9 +49,8 @@ def to_json(message: Message, *, v1: bool = False) -> Json:
 
 @lru_cache
 def _shown_fields(descriptor: Descriptor, v1: bool) -> tuple[tuple[FieldDescriptor, str], ...]:
-    return tuple(
-        (field, field.name.replace("slave", "agent") if v1 else field.name) for field in descriptor.fields
-    )
+    fields = [field for field in descriptor.fields if not (v1 and field.full_name in _NOT_IN_V1)]
+    return tuple((field, field.name.replace("slave", "agent") if v1 else field.name) for field in fields)
 
 
 @lru_cache
