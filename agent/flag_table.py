@@ -234,6 +234,11 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag("zk_session_timeout", "zk_session_timeout", about="Of the session with ZooKeeper.", **_DURATION),
     Flag("fetcher_cache_size", "cache_limit", about="Of fetched modules that are kept.", **_BYTES),
+    Flag(
+        "gc_delay", "gc_delay", about="Sandboxes of executors that are over go after that long.", **_DURATION
+    ),
+    Flag("sandbox_limit", "sandbox_limit", about="Of all such sandboxes; the oldest go first.", **_BYTES),
+    Flag("log_limit", "log_limit", about="Of an executor's stdout before it is turned over.", **_BYTES),
     Flag("logging_level", "logging_level", _level, "What is logged at least.", "LEVEL"),
     Flag(
         "require_peer_address_ip_match",
@@ -292,7 +297,7 @@ HOSTS = frozenset(
         *("egress_rate_limit_per_container", "egress_unique_flow_per_container", "eth0_name", "lo_name"),
         *("max_completed_executors_per_framework", "initialize_driver_logging", "logbufsecs", "log_dir"),
         *("external_log_file", "quiet", "ip_discovery_command", "hostname_lookup", "domain"),
-        *("disk_watch_interval", "gc_disk_headroom", "gc_delay", "recovery_timeout"),
+        *("disk_watch_interval", "gc_disk_headroom", "recovery_timeout"),
         *("executor_registration_timeout", "executor_reregistration_timeout", "http_heartbeat_interval"),
         *("firewall_rules", "version", "resource_provider_config", "authentication_backoff_factor"),
     }

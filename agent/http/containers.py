@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from agent.facts import mem_bytes, scalar_of
-from agent.http.answers import refuse
 from agent.http.ask import Action, Ask
 from agent.http.protojson import Json, to_json
 from agent.http.view import ExecutorView, view
@@ -99,17 +98,11 @@ async def statistics_endpoint(ask: Ask) -> web.StreamResponse:
 
 
 async def containers_endpoint(ask: Ask) -> web.StreamResponse:
-    """/containers, all or those chosen by container_id, framework_id, or executor_id with framework_id."""
+    """/containers, all or those chosen by container_id, framework_id, executor_id (as later Mesos has it)."""
     query = ask.request.query
     container, framework, executor = (
         query.get(name) for name in ("container_id", "framework_id", "executor_id")
     )
-    if (container is not None and (executor or framework)) or (executor is not None and framework is None):
-        return refuse(
-            400,
-            "Supported query parameters are container_id only, framework_id only, or executor_id and "
-            "framework_id only",
-        )
 
     def wanted(one: ExecutorView) -> bool:
         return (

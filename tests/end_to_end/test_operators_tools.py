@@ -1,0 +1,132 @@
+"""What operators' tools do with the genuine master and our agents: its web UI's requests, step by step, and
+those of the `mesos` command (which leaves the agent's id out of the path)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from v1_scheduler import Scheduler
+from wasmtime import wat2wasm
+
+from agent.config import AgentConfig
+from agent.gateway import Gateway
+from emulation.master import Master
+from hal.host import HostTarget
+
+pytestmark = pytest.mark.end_to_end
+
+TICKER = bytes(
+    wat2wasm(r"""
+(module (import "mma" "log" (func $log (param i32 i32) (result i32)))
+  (import "mma" "sleep_us" (func $sleep (param i64)))
+  (memory 1) (data (i32.const 0) "tick")
+  (func (export "main")
+    (loop $again (drop (call $log (i32.const 0) (i32.const 4)))
+      (call $sleep (i64.const 20000)) (br $again))))""")
+)
+
+
+class Tools:
+    """A master, two agents behind one port, and a task that logs on the second."""
+
+    def __init__(self, master: Master, scheduler: Scheduler, session: aiohttp.ClientSession) -> None:
+        self.master, self.scheduler, self.session = master, scheduler, session
+
+    async def jsonp(self, url: str, **params: str) -> Any:
+        """As AngularJS 1.2 asks from a page of the master's: a script that calls a function with the data."""
+        name = "angular.callbacks._0"
+        async with self.session.get(f"http:{url}", params={**params, "jsonp": name}) as response:
+            assert response.status == 200, url
+            assert response.content_type in ("text/javascript", "application/javascript")
+            text = (await response.text()).strip().removesuffix(";")
+        assert text.startswith(f"{name}(")
+        assert text.endswith(")")
+        return json.loads(text[len(name) + 1 : -1])
+
+    async def agent_of(self, task_id: str) -> tuple[Any, Any]:
+        """The task and its agent, in the master's words."""
+        state = await self.jsonp(f"//{self.master.address}/master/state")
+        (task,) = (t for framework in state["frameworks"] for t in framework["tasks"] if t["id"] == task_id)
+        (agent,) = (item for item in state["slaves"] if item["id"] == task["slave_id"])
+        return task, agent
+
+
+@pytest_asyncio.fixture
+async def tools() -> AsyncIterator[Tools]:
+    targets = [HostTarget(name, cpus=1.0, mem_bytes=16 << 20) for name in ("first", "second")]
+    for target in targets:
+        await target.open()
+    try:
+        async with (
+            Master(flags={"allocation_interval": "100ms"}) as master,
+            Gateway(master.address, targets, AgentConfig()) as gateway,
+            Scheduler(master.address) as scheduler,
+            aiohttp.ClientSession() as session,
+        ):
+            async with asyncio.timeout(20):
+                while not (agent_id := gateway.agents["second"].agent_id):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            await scheduler.run(TICKER, "ticker", agent_id)
+            await scheduler.status("ticker", "TASK_RUNNING")
+            yield Tools(master, scheduler, session)
+    finally:
+        for target in targets:
+            await target.close()
+
+
+async def test_the_web_ui_shows_sandbox_log_and_statistics(tools: Tools) -> None:
+    """The requests of AgentCtrl, BrowseCtrl and the pager (src/webui/app/controllers.js)."""
+    _, agent = await tools.agent_of("ticker")
+    process, _, address = agent["pid"].partition("@")
+    assert process == "slave(2)"
+    prefix = f"//{agent['hostname']}:{address.rpartition(':')[2]}"
+    state = await tools.jsonp(f"{prefix}/{process}/state")
+    (framework,) = state["frameworks"]
+    (executor,) = framework["executors"]
+    assert [item["id"] for item in executor["tasks"]] == ["ticker"]
+    (entry,) = await tools.jsonp(f"{prefix}/{process}/monitor/statistics")
+    assert entry["executor_id"] == executor["id"]
+    for name in ("cpus_user_time_secs", "cpus_system_time_secs", "cpus_limit", "mem_rss_bytes"):
+        assert isinstance(entry["statistics"][name], (int, float))
+    assert entry["statistics"]["mem_limit_bytes"] == 1 << 20
+    metrics = await tools.jsonp(f"{prefix}/metrics/snapshot")
+    assert metrics["slave/tasks_running"] == 1.0
+    listing = await tools.jsonp(f"{prefix}/files/browse", path=executor["directory"])
+    names = [item["path"].rpartition("/")[2] for item in listing]
+    assert names == ["budget.txt", "module.wasm", "stderr", "stdout"]
+    log = f"{executor['directory']}/stdout"
+    size = 0
+    async with asyncio.timeout(20):
+        while size < 50:  # the pager asks again and again
+            size = (await tools.jsonp(f"{prefix}/files/read", path=log, offset="-1"))["offset"]
+    page = await tools.jsonp(f"{prefix}/files/read", path=log, offset=str(size - 10), length="50000")
+    assert page["data"].startswith("tick\ntick\n")
+    async with tools.session.get(f"http:{prefix}/files/download", params={"path": log}) as response:
+        assert (await response.read()).startswith(b"tick\n")
+
+
+async def test_the_mesos_command_attaches_to_a_task(tools: Tools) -> None:
+    """TaskIO of src/python/cli_new/lib/cli/mesos.py: the container's id from the master's /tasks, then the
+    agent's /api/v1 without an id, though two agents share the port."""
+    task, agent = await tools.agent_of("ticker")
+    container = task["statuses"][0]["container_status"]["container_id"]
+    url = f"http://{agent['pid'].split('@')[1]}/api/v1"
+    call = {"type": "ATTACH_CONTAINER_OUTPUT", "attach_container_output": {"container_id": container}}
+    headers = {"Accept": "application/recordio", "Message-Accept": "application/json"}
+    out = b""
+    async with tools.session.post(url, json=call, headers=headers) as response:
+        assert response.status == 200
+        await tools.scheduler.kill("ticker")
+        while size := await response.content.readline():
+            record = json.loads(await response.content.readexactly(int(size)))
+            if record.get("type") == "DATA" and record["data"]["type"] == "STDOUT":
+                out += base64.b64decode(record["data"]["data"])
+    assert out.startswith(b"tick\n")
+    await tools.scheduler.status("ticker", "TASK_KILLED")
