@@ -70,13 +70,18 @@ def parse_name(text: str) -> TargetName:
 def parse_names(texts: Iterable[str]) -> tuple[TargetName, ...]:
     """All of them; UsageError when one comes twice."""
     names = tuple(parse_name(text) for text in texts)
+    check_unique(names)
+    return names
+
+
+def check_unique(names: Iterable[TargetName]) -> None:
+    """UsageError when two targets have one name."""
     seen: set[str] = set()
     for name in names:
         if name.text in seen:
             remedy = f"A second one of its kind is {name.text}-2." if name.port is None else ""
             raise UsageError(f"Target {name.text} is named twice.", remedy=remedy)
         seen.add(name.text)
-    return names
 
 
 class Member:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,8 @@ from xml.etree import ElementTree
 import click
 
 from console.mesos import Offer, Status, Task, TaskState
+
+log = logging.getLogger("mma")
 
 _STYLES = {
     TaskState.FINISHED: "green",
@@ -97,6 +100,25 @@ class JsonReporter:
 
     def _print(self, found: dict[str, Any]) -> None:
         print(json.dumps({**found, "time": round(time.monotonic() - self._start, 3)}), flush=True)
+
+
+class LogReporter:
+    """Everything as log records, for a program whose stderr a journal keeps."""
+
+    def step(self, subject: str, text: str) -> None:
+        log.info("%s", text, extra={"subject": subject})
+
+    def offer(self, offer: Offer) -> None:
+        self.step(offer.target, f"offered: {describe_resources(offer)}")
+
+    def status(self, task: Task, status: Status) -> None:
+        self.step(task.id, f"{status.state.value} {status.message}".rstrip())
+
+    def log(self, subject: str, text: str) -> None:
+        log.info("%s", text, extra={"subject": subject})
+
+    def result(self, met: bool, status: Status | None, message: str) -> None:
+        self.step("result", message or ("met" if met else "not met"))
 
 
 class TextReporter:

@@ -90,8 +90,9 @@ class Session:
         """Post a step."""
         self._post(Progressed(subject, text, failed))
 
-    async def add(self, name: TargetName) -> Member:
-        """Open a target and put it behind the master. HalError or EmulationError when that fails."""
+    async def add(self, name: TargetName, config: AgentConfig | None = None) -> Member:
+        """Open a target and put it behind the master; `config` where the agent has settings of its own.
+        HalError or EmulationError when that fails, ConfigError when the settings do not suit it."""
         member = Member(name)
         try:
             await member.open(lambda text: self.tell(name.text, text))
@@ -100,13 +101,23 @@ class Session:
             await asyncio.sleep(0)  # the watcher listens before the first executor can run
             assert self._gateway is not None
             self.tell(name.text, "registering")
-            await self._gateway.add(member.target)
+            await self._gateway.add(member.target, config)
         except BaseException as error:
             self.tell(name.text, str(error), failed=True)
             await self._drop(member)
             raise
         self._post(TargetUp(name.text, member.target.describe()))
         return member
+
+    async def reconfigure(self, name: str, config: AgentConfig) -> None:
+        """Give a target's agent other settings: it comes back to the master with its id, and its executors
+        run on. ConfigError when they do not suit it; then it has no agent. Unknown names are ignored."""
+        member = self._members.get(name)
+        if member is not None:
+            assert self._gateway is not None
+            await self._gateway.remove(name, unregister=False)
+            self.tell(name, "registering with other settings")
+            await self._gateway.add(member.target, config)
 
     async def remove(self, name: str) -> None:
         """Take a target away from the master and stop its machine. Unknown names are ignored."""
@@ -211,7 +222,8 @@ async def open_session(
     """
     session = Session(on_event)
     async with AsyncExitStack() as stack:
-        present = await active_targets(master) if master else frozenset()
+        targets = tuple(targets)
+        present = await active_targets(master) if master and targets else frozenset()
         await session._open(stack, master, plan or Plan())
         starts = []
         for target in targets:

@@ -3,56 +3,130 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.agent_flags import CONTEXT, agent_flags, given_by
 from console.completion import complete_target
 from console.errors import UsageError
 
 if TYPE_CHECKING:
     from agent.config import AgentConfig
+    from agent.flags import Given
     from console.events import FromTarget, Progressed, TargetDown, TargetUp
-    from console.fleet import TargetName
+    from console.fleet_file import TargetSpec
+    from console.output import Reporter
 
 
-@click.command()
-@click.option("-m", "--master", required=True, metavar="HOST:PORT|zk://…", help="The Mesos master.")
-@click.option("-t", "--target", "targets", multiple=True, required=True, shell_complete=complete_target)
-@click.option("--ip", help="The address to listen on; without it the one that leads to the master.")
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="The first port; 0 takes free ones.")
-@click.option("--hostname", help="What the master and its web UI call this computer.")
-@click.option("--attribute", "attributes", multiple=True, metavar="NAME=TEXT", help="A further attribute.")
+@click.command(context_settings=CONTEXT)
 @click.option(
-    "--work-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep ids and tasks there."
+    *("-m", "--master"),
+    metavar="HOST:PORT[,…]|zk://…",
+    help="The Mesos master, a list of them, or ZooKeeper that knows it.",
 )
+@click.option(
+    "-t", "--target", "targets", multiple=True, shell_complete=complete_target, help="Several times."
+)
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FLEET.toml",
+    help="Master, flags and targets from a file; SIGHUP reads its targets anew.",
+)
+@click.option("--attribute", "pairs", multiple=True, metavar="NAME=TEXT", help="A further attribute.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Log to stderr, for a journal.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@agent_flags
 def command(
-    master: str,
+    master: str | None,
     targets: tuple[str, ...],
-    ip: str | None,
-    port: int,
-    hostname: str | None,
-    attributes: tuple[str, ...],
-    work_dir: Path | None,
+    file: Path | None,
+    pairs: tuple[str, ...],
+    log_format: str | None,
     as_json: bool,
+    **flags: Any,
 ) -> None:
     """Put each target behind the master as one of its agents, until Ctrl-C.
 
-    With --work-dir a restart is the same agent again; without it Ctrl-C unregisters.
+    Flags are named as mesos-agent's. The command line comes before MESOS_… in the environment, and that
+    before the fleet's file. With --work_dir a restart is the same agent again; without it Ctrl-C unregisters.
     """
-    from agent.config import AgentConfig
-    from console.fleet import parse_names
+    from console.logs import set_up_service
     from console.run_async import run_async
 
-    if master.startswith("zk://"):
-        remedy = "Give any of its masters as HOST:PORT."
-        raise UsageError("Finding the master by ZooKeeper is not built yet.", remedy=remedy)
-    config = AgentConfig(
-        ip=ip, port=port, hostname=hostname, work_dir=work_dir, attributes=parse_attributes(attributes)
-    )
-    run_async(_serve(master, parse_names(targets), config, as_json))
+    plan = make_plan(master, targets, file, pairs, given_by(flags), os.environ)
+    if log_format or plan.logs:
+        set_up_service(plan.config.logging_level, as_json=log_format == "json")
+    run_async(_serve(plan, _reporter(as_json, log_format)))
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPlan:
+    """What the command line, the environment and the file say together."""
+
+    master: str
+    config: AgentConfig
+    targets: tuple[TargetSpec, ...]
+    file: Path | None = None
+    logs: bool = False
+    """A level of logging was asked for."""
+
+
+def make_plan(
+    master: str | None,
+    targets: tuple[str, ...],
+    file: Path | None,
+    pairs: tuple[str, ...],
+    flags: Mapping[str, Given],
+    environment: Mapping[str, str],
+) -> AgentPlan:
+    """Put it all together; UsageError or ConfigError for what makes no sense."""
+    from agent.flags import Given, configure, from_environment
+    from console.fleet import parse_names
+    from console.fleet_file import TargetSpec, read_fleet
+
+    fleet = read_fleet(file) if file is not None else None
+    given = {**(fleet.given if fleet else {}), **from_environment(environment), **flags}
+    if master is not None:
+        given["master"] = Given(master, "--master")
+    if pairs:
+        before = given.get("attributes")
+        added = ";".join(f"{name}:{value}" for name, value in parse_attributes(pairs).items())
+        given["attributes"] = Given(f"{before.text};{added}" if before else added, "--attribute")
+    told = given.pop("master", None)
+    if told is None:
+        raise UsageError(
+            "There is no master.", remedy="Give --master HOST:PORT or zk://…, or name it in --config."
+        )
+    specs = tuple(TargetSpec(name) for name in parse_names(targets)) or (fleet.targets if fleet else ())
+    if not specs and fleet is None:
+        raise UsageError("There is no target.", remedy="Give --target, or --config with some.")
+    config = configure(given)
+    return AgentPlan(master_of(told), config, specs, None if targets else file, "logging_level" in given)
+
+
+def master_of(given: Given) -> str:
+    """The master's address. A password in it must come from a file that nobody else can read."""
+    from agent.flags import FILE, content_of
+    from agent.secrets import read_secret
+
+    text = content_of(given.text, given.source)
+    if "@" in text:
+        if not given.text.startswith(FILE):
+            raise UsageError(
+                f"{given.source} has a password in it, which others could read.",
+                remedy="Write the address into a file of mode 600 and give file:///path.",
+            )
+        read_secret(Path(given.text.removeprefix(FILE)))
+    return text
 
 
 def parse_attributes(texts: tuple[str, ...]) -> dict[str, str]:
@@ -66,12 +140,19 @@ def parse_attributes(texts: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-async def _serve(master: str, names: tuple[TargetName, ...], config: AgentConfig, as_json: bool) -> None:
+def _reporter(as_json: bool, log_format: str | None) -> Reporter:
+    from console.output import JsonReporter, LogReporter, TextReporter
+
+    if as_json:
+        return JsonReporter()
+    return LogReporter() if log_format == "json" else TextReporter()
+
+
+async def _serve(plan: AgentPlan, reporter: Reporter) -> None:
+    from console.hosting import Hosting
     from console.loglines import LogLines
-    from console.output import JsonReporter, Reporter, TextReporter
     from console.session import Plan, open_session
 
-    reporter: Reporter = JsonReporter() if as_json else TextReporter()
     lines = LogLines()
 
     def tell(event: Progressed | TargetUp | TargetDown | FromTarget) -> None:
@@ -83,9 +164,55 @@ async def _serve(master: str, names: tuple[TargetName, ...], config: AgentConfig
             for line in lines.of(event.target, event.event):
                 reporter.log(line.subject, line.text)
 
-    plan = Plan(framework="", unregister=config.work_dir is None, agents=config)
+    session_plan = Plan(framework="", unregister=plan.config.work_dir is None, agents=plan.config)
     try:
-        async with open_session(names, master=master, plan=plan, on_event=tell):
-            await asyncio.Event().wait()
+        async with AsyncExitStack() as stack:
+            opened = open_session((), master=plan.master, plan=session_plan, on_event=tell)
+            session = await stack.enter_async_context(opened)
+            if plan.file is None:
+                async with asyncio.TaskGroup() as group:
+                    for spec in plan.targets:
+                        group.create_task(session.add(spec.name, spec.config(plan.config)))
+                await asyncio.Event().wait()
+            hosting = Hosting(session, plan.config)
+            stack.push_async_callback(hosting.close)
+            await hosting.want(plan.targets)
+            await _reload_for_ever(plan, hosting, reporter)
     except asyncio.CancelledError:
         reporter.step("agent", "stopped")  # what was asked for: no failure
+
+
+async def _reload_for_ever(plan: AgentPlan, hosting: Any, reporter: Reporter) -> None:
+    """SIGHUP reads the targets of the file anew; of a terminal that was closed it is the end."""
+    from agent.errors import AgentError
+    from console.errors import ConsoleError
+    from console.fleet_file import read_fleet
+    from hal.errors import HalError
+
+    assert plan.file is not None
+    hung_up = asyncio.Event()
+    had_terminal = _has_terminal()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
+    before = read_fleet(plan.file).given
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        if had_terminal and not _has_terminal():
+            raise asyncio.CancelledError
+        try:
+            fleet = read_fleet(plan.file)
+        except (ConsoleError, AgentError, HalError) as error:
+            reporter.step("agent", f"nothing is changed: {error}")
+            continue
+        reporter.step("agent", f"{plan.file.name} is read anew: {len(fleet.targets)} targets")
+        if fleet.given != before:
+            reporter.step("agent", "flags of the whole gateway are taken at the next start")
+        await hosting.want(fleet.targets)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
