@@ -206,7 +206,7 @@ def _keep(scratch: Path, folder: Path) -> None:
 
 
 def _link_script(board: Board) -> str:
-    template = (_root() / "arch" / board.arch / "link.ld").read_text(encoding="utf-8")
+    template = (_root() / "arch" / "link.ld").read_text(encoding="utf-8")
     return string.Template(template).substitute(
         placeholders="placeholders",
         flash_address=hex(board.flash.address),

@@ -83,9 +83,11 @@ void mma_arch_idle(void);
 uint32_t mma_arch_lock(void); // interrupts off; gives what unlock wants
 void mma_arch_unlock(uint32_t before);
 _Noreturn void mma_arch_reset(void);
-uint32_t mma_arch_stack_used(void); // most bytes of the kernel's stack ever used
 
-// The kernel's end. Defined by the kernel, called by fault handlers.
+// Defined by the kernel: its beginning, on its own stack, interrupts as after a reset (kernel/start.c); the most bytes
+// of that stack ever used; and its end, called by fault handlers.
+_Noreturn void mma_begin(void);
+uint32_t mma_stack_used(void);
 _Noreturn void mma_crashed(const struct mma_crash *crash);
 
 // Time. Microseconds and CPU cycles since boot; the cycles wrap, and are for differences.

@@ -40,6 +40,16 @@
 #define MMA_FPU 0
 #endif
 
+// 1: the core has a memory protection unit.
+#ifndef MMA_MPU
+#define MMA_MPU 0
+#endif
+
+// 1: time comes from the core's own timer; 0: the chip has a better one, or the core none.
+#ifndef MMA_SYSTICK
+#define MMA_SYSTICK 1
+#endif
+
 // 1: the independent watchdog restarts a kernel that hangs.
 #ifndef MMA_WATCHDOG
 #define MMA_WATCHDOG 0

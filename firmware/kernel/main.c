@@ -7,7 +7,7 @@
 #include "kernel/pins.h"
 #include "kernel/server.h"
 
-// The linker's (arch/*/link.ld): all RAM that nothing else takes.
+// The linker's (arch/link.ld): all RAM that nothing else takes.
 extern uint8_t mma_arena_low[], mma_arena_high[];
 const struct mma_run mma_arena = {(uint32_t)(uintptr_t)mma_arena_low, (uint32_t)(uintptr_t)mma_arena_high};
 

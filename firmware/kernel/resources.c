@@ -143,7 +143,7 @@ static void get_counters(struct mma_reply *reply) {
     mma_cbor_head(out, MMA_CBOR_UINT, 8);
     mma_cbor_uint64(out, mma_time());
     mma_cbor_pair(out, 9, mma_link_counts.lost_bytes);
-    mma_cbor_pair(out, 10, mma_arch_stack_used());
+    mma_cbor_pair(out, 10, mma_stack_used());
 }
 
 void mma_resource(const struct mma_coap *request, struct mma_reply *reply) {

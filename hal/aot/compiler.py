@@ -101,12 +101,14 @@ def _measure(digest: str, machine: Machine, folder: Path, translation: Translati
         machine, translation.floats
     )
     depth = _deepest(translation, frames)
+    margin = max(frames.values(), default=0) + reserve if machine.stack_check else 0
+    below = margin or reserve  # what must be free below the deepest caller's frame, or below all
     return replace(
         unmeasured,
         code_bytes=-(-sizes.code // 4) * 4,
         instance_bytes=-(-sizes.instance // 8) * 8,
-        stack_bytes=None if depth is None else -(-(depth + reserve) // 8) * 8,
-        stack_margin=max(frames.values(), default=0) + reserve if machine.stack_check else 0,
+        stack_bytes=None if depth is None else -(-(depth + below) // 8) * 8,
+        stack_margin=margin,
     )
 
 

@@ -8,14 +8,25 @@ from collections.abc import Callable, Iterator
 import pytest
 from kernel_client import Kernel
 
-from hal.boards import load_board
+from hal.boards import board_names, load_board
 from hal.firmware import Firmware, build
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "boards(*names): runs on these boards only; otherwise on all")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "firmware" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("boards")
+        names = marker.args if marker else board_names()
+        metafunc.parametrize("firmware", names, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def firmware() -> Firmware:
-    """The kernel of stm32f4."""
-    board = load_board("stm32f4")
+def firmware(request: pytest.FixtureRequest) -> Firmware:
+    """The kernel of each board in turn."""
+    board = load_board(request.param)
     if shutil.which(board.emulators["qemu"]["system"]) is None:
         pytest.skip("QEMU is not installed")
     return build(board)

@@ -189,7 +189,18 @@ class Kernel:
     def delete(self, number: int) -> str:
         return str(self.request(DELETE, f"x/{number}").code)[:4]
 
-    def upload(self, number: int, stream: bytes, szx: int = 5) -> Message:
+    @property
+    def block(self) -> int:
+        """Bytes of its longest block."""
+        return self.firmware.board.options["block"]
+
+    @property
+    def slots(self) -> int:
+        """Most executors at once."""
+        return self.firmware.board.options["slots"]
+
+    def upload(self, number: int, stream: bytes, szx: int | None = None) -> Message:
+        szx = self.block.bit_length() - 5 if szx is None else szx
         size = 16 << szx
         for block in itertools.count():
             part, more = stream[block * size : (block + 1) * size], (block + 1) * size < len(stream)
@@ -202,7 +213,7 @@ class Kernel:
 
     def create(self, **parts: Any) -> tuple[str, Any]:
         keys = ("key", "code", "stack", "memory", "log", "result", "share", "gpio", "sensors", "rules")
-        defaults = dict(key=os.urandom(8), code=512, stack=1024, memory=512, log=512, result=64, share=100)
+        defaults = dict(key=os.urandom(8), code=512, stack=512, memory=512, log=256, result=64, share=100)
         return self.post("x", {keys.index(name): value for name, value in (defaults | parts).items()})
 
     def spawn(self, source: str, *, start: bool = True, initial: bytes = b"", **parts: Any) -> Spawned:

@@ -14,8 +14,14 @@ from aiocoap import ACK, CON, EMPTY, GET, POST, PUT, RST, Message
 from kernel_client import Debugger, Kernel, to_frame
 
 from hal.abi import EndCause, ErrorNumber, ResetCause, State, Trap
-from hal.firmware import Firmware
+from hal.firmware import Firmware, sizes
 
+FACTS = {  # isolation, clock in Hz, alignment
+    "stm32f4": ("mpu", 168_000_000, 32),
+    "microbit": ("none", 16_000_000, 8),
+}
+GUARDED = ("stm32f4",)
+"""Boards whose hardware keeps executors in their slots."""
 HELLO = """
 void start(void) {
     MEM[0] = 'h'; MEM[1] = 'i';
@@ -27,16 +33,16 @@ LOOP = "void start(void) { for (;;) WORD(MEMORY)++; }"
 
 
 def test_it_describes_itself(kernel: Kernel) -> None:
+    board = kernel.firmware.board
     found = kernel.get("d")
-    assert found[0] == 1
-    assert found[1] == "stm32f4"
+    assert (found[0], found[1]) == (1, board.name)
     assert found[3] > 0
     assert found[4] == ResetCause.POWER
-    assert found[5] + found[6] == 0x20020000
-    assert found[6] == found[7] == found[8]
-    assert found[6] > 120_000
-    assert (found[9], found[10], found[11], found[12], found[13]) == (512, 8, 16, ["temp0"], "mpu")
-    assert (found[14], found[15]) == (168_000_000, 32)
+    assert found[5] + found[6] == board.ram.end
+    assert found[6] == found[7] == found[8] == sizes(kernel.firmware).arena
+    assert (found[9], found[10]) == (board.options["block"], board.options["slots"])
+    assert 0 < found[11] <= 32
+    assert (found[13], found[14], found[15]) == FACTS[board.name]
     assert b"</s>;ct=60;obs" in kernel.get(".well-known/core")
 
 
@@ -47,7 +53,7 @@ def test_boot_ids_differ(boot: Callable[..., Kernel]) -> None:
 def test_a_life(kernel: Kernel) -> None:
     boot_id = kernel.get("d")[3]
     guest = kernel.spawn(HELLO, key=b"lifetime", share=500)
-    assert guest.taken == 512 + 1024 + 512 + 512 + 64
+    assert guest.taken == 512 + 512 + 512 + 256 + 64
     assert kernel.get("d")[7] == kernel.get("d")[6] - guest.taken
     found = kernel.ended(guest)
     assert found[0] == b"lifetime"
@@ -91,7 +97,8 @@ void start(void) { finish((int)deeper(2.0f)); }
 """
 
 
-@pytest.mark.parametrize("source", [OVERFLOW, FLOAT_OVERFLOW])
+@pytest.mark.boards(*GUARDED)
+@pytest.mark.parametrize("source", [OVERFLOW, FLOAT_OVERFLOW], ids=["int", "float"])
 def test_stack_overflow_is_a_trap(kernel: Kernel, source: str) -> None:
     neighbour = kernel.spawn(LOOP)
     guest = kernel.spawn(source)
@@ -129,6 +136,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.boards("stm32f4")
 def test_nobody_leaves_his_slot(kernel: Kernel) -> None:
     counting = (
         "void start(void) { for (;;) { WORD(MEMORY)++; WORD(MEMORY + 4) = ~WORD(MEMORY); publish(0, 8); } }"
@@ -156,6 +164,7 @@ def test_nobody_leaves_his_slot(kernel: Kernel) -> None:
     assert count ^ complement == 0xFFFFFFFF
 
 
+@pytest.mark.boards("stm32f4")
 def test_floating_point_registers_are_each_ones_own(kernel: Kernel) -> None:
     source = """
     void start(void) {
@@ -240,6 +249,7 @@ def test_host_calls_check_pointers_and_grants(kernel: Kernel) -> None:
     assert b"this gpio is not granted" in kernel.log(guest)[1]
 
 
+@pytest.mark.boards("stm32f4")  # whose sensor QEMU has
 def test_sensor(kernel: Kernel) -> None:
     source = """
     void start(void) {
@@ -277,17 +287,17 @@ def test_refusals(kernel: Kernel) -> None:
     largest = kernel.get("d")[8]
     code, why = kernel.create(memory=largest)
     assert code == "4.13"
-    assert why == {0: ErrorNumber.NOROOM, 1: 512 + 1024 + 512 + 64, 2: largest}
+    assert why == {0: ErrorNumber.NOROOM, 1: 512 + 512 + 256 + 64, 2: largest}
     assert kernel.create(key=b"short") == ("4.00", {0: ErrorNumber.INVALID})
     assert kernel.create(stack=100)[0] == "4.00"
     assert kernel.create(memory=0xFFFFFFF0)[0] == "4.00"
     assert kernel.create(key=b"the same")[0] == "2.01"
     assert kernel.create(key=b"the same") == ("4.09", {0: ErrorNumber.STATE})
-    for _ in range(7):
+    for _ in range(kernel.slots - 1):
         assert kernel.create()[0] == "2.01"
     assert kernel.create() == ("5.03", {0: ErrorNumber.BUSY})
-    assert kernel.delete(3) == "2.02"
-    assert kernel.create()[1][0] == 3
+    assert kernel.delete(2) == "2.02"
+    assert kernel.create()[1][0] == 2
     assert str(kernel.request(GET, "x/9").code)[:4] == "4.04"
     assert str(kernel.request(PUT, "d").code)[:4] == "4.05"
     assert str(kernel.request(GET, "d", accept=50).code)[:4] == "4.06"
@@ -302,15 +312,16 @@ def test_uploads(kernel: Kernel) -> None:
     start = {0: 1, 1: digest, 2: low}
     assert code == "2.01"
     assert kernel.post(f"x/{number}", start)[0] == "4.09"
-    for szx in (5, 2, 5):
-        assert str(kernel.upload(number, stream, szx).code)[:4] == "2.04"
+    szx = kernel.block.bit_length() - 5
+    for smaller in (0, 3, 0):
+        assert str(kernel.upload(number, stream, szx - smaller).code)[:4] == "2.04"
     assert kernel.post(f"x/{number}", start | {1: bytes(32)}) == ("4.09", {0: ErrorNumber.DIGEST})
     assert kernel.post(f"x/{number}", start | {2: place[2]})[0] == "4.00"
     assert kernel.post(f"x/{number}", start | {3: 513})[0] == "4.00"
 
     def block(index: int, more: bool = True) -> str:
-        part = stream[index * 512 : (index + 1) * 512]
-        return str(kernel.request(PUT, f"x/{number}", part, block1=(index, more, 5)).code)[:4]
+        part = stream[index * kernel.block : (index + 1) * kernel.block]
+        return str(kernel.request(PUT, f"x/{number}", part, block1=(index, more, szx)).code)[:4]
 
     assert [block(0), block(1), block(1), block(3), block(2)] == ["2.31", "2.31", "2.31", "4.08", "2.31"]
     assert block(3, more=False) == "4.00", "the stream ends within a record"
@@ -443,7 +454,7 @@ def test_stand_in(boot: Callable[..., Kernel], tmp_path: Path, firmware: Firmwar
     assert outputs_and_directions()[1] == 0, "who is gone drives nothing"
 
 
-def test_eight_at_once(kernel: Kernel) -> None:
+def test_all_slots_at_once(kernel: Kernel) -> None:
     source = """
     void start(void) {
         uint32_t x = %d;
@@ -452,7 +463,7 @@ def test_eight_at_once(kernel: Kernel) -> None:
         publish(0, 4);
         finish(0);
     }"""
-    guests = [kernel.spawn(source % seed) for seed in range(7)]
+    guests = [kernel.spawn(source % seed) for seed in range(kernel.slots - 1)]
     kernel.spawn(LOOP, share=1000)
     for seed, guest in enumerate(guests):
         x = seed
@@ -463,7 +474,7 @@ def test_eight_at_once(kernel: Kernel) -> None:
 
 
 def test_it_answers_while_everybody_loops(kernel: Kernel) -> None:
-    for _ in range(8):
+    for _ in range(kernel.slots):
         kernel.spawn(LOOP, share=1000)
     began = time.monotonic()
     for _ in range(20):

@@ -23,12 +23,13 @@ struct frame {
 #define RETURN_BASIC 0xFFFFFFFD
 
 void mma_arch_init(void) {
-    SCB_SHPR2 = 0xE0000000; // SVC: above PendSV, below the devices
-    SCB_SHPR3 = 0xC0F00000; // SysTick as the devices, PendSV lowest
+    SCB_SHPR2 = 0xE0000000; // SVC: not below PendSV, but below the devices
+    SCB_SHPR3 = MMA_DEVICE_PRIORITY << 24 | 0xF0u << 16; // SysTick as the devices, PendSV lowest
 #if MMA_MPU
     SCB_SHCSR |= SHCSR_FAULTS;
 #endif
 #if MMA_FPU
+    SCB_CPACR |= 0xF << 20; // floating point for all
     // Stack s0-s15 at once and not lazily: a lazy store happens in the kernel's handler, when it is too late to
     // blame the executor whose stack pointer is wrong.
     FPU_FPCCR = (FPU_FPCCR | FPCCR_ASPEN) & ~(uint32_t)FPCCR_LSPEN;
@@ -174,14 +175,6 @@ void mma_arch_reset(void) {
     SCB_AIRCR = AIRCR_RESET;
     for (;;) {
     }
-}
-
-uint32_t mma_arch_stack_used(void) {
-    const uint32_t *at = mma_stack_low;
-    while (at < mma_stack_high && *at == 0xA5A5A5A5u) {
-        at++;
-    }
-    return (uint32_t)((const uint8_t *)mma_stack_high - (const uint8_t *)at);
 }
 
 // Where switch.S goes when the kernel itself faults; `sp` is its stack pointer then, perhaps a useless one.

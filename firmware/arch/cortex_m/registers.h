@@ -11,7 +11,8 @@
 #define SYST_CVR MMA_REGISTER(0xE000E018)
 
 #define NVIC_ISER(n) MMA_REGISTER(0xE000E100 + 4 * (n))
-#define NVIC_IPR(n) (*(volatile uint8_t *)(uintptr_t)(0xE000E400 + (n)))
+#define NVIC_ISPR(n) MMA_REGISTER(0xE000E200 + 4 * (n))
+#define NVIC_IPR(n) MMA_REGISTER(0xE000E400 + 4 * (n)) // by words: ARMv6-M has no other access
 
 #define SCB_ICSR MMA_REGISTER(0xE000ED04)
 #define SCB_AIRCR MMA_REGISTER(0xE000ED0C)
@@ -31,6 +32,8 @@
 #define MPU_RBAR MMA_REGISTER(0xE000ED9C)
 #define MPU_RASR MMA_REGISTER(0xE000EDA0)
 
+#define MMA_DEVICE_PRIORITY 0x80u // above PendSV and SVC, on cores with two bits of priority, too
+
 enum {
     ICSR_PENDSVSET = 1 << 28,
     ICSR_PENDSTSET = 1 << 26,
@@ -43,5 +46,11 @@ enum {
     FPCCR_ASPEN = 1u << 31,
     FPCCR_LSPEN = 1 << 30,
 };
+
+// Let a device interrupt, at the priority that all of ours have.
+static inline void mma_nvic_enable(uint32_t irq) {
+    NVIC_IPR(irq / 4) = (NVIC_IPR(irq / 4) & ~(0xFFu << irq % 4 * 8)) | MMA_DEVICE_PRIORITY << irq % 4 * 8;
+    NVIC_ISER(irq / 32) = 1u << irq % 32;
+}
 
 #endif

@@ -6,6 +6,8 @@
 // where the kernel made its SVC, with the reason as that call's result.
 //
 // What an executor leaves in floating point registers is cleared, since the next one can read them.
+//
+// Written in the instructions of ARMv6-M, which every Cortex-M has, but where there are floating point registers.
 
     .syntax unified
     .thumb
@@ -21,27 +23,59 @@
 #define LIMIT_OFFSET 40
 #define FLOATS 64
 
+#define ON_PROCESS_STACK 4 // in EXC_RETURN
+
 #define FUNCTION(name) .section .text.name, "ax"; .balign 4; .global name; .type name, %function; .thumb_func; name:
 #define END(name) .size name, . - name
 
+// Was it an executor that the exception interrupted? Then `ne`. Changes r0 and r1.
+.macro TEST_EXECUTOR
+    mov r0, lr
+    movs r1, #ON_PROCESS_STACK
+    tst r0, r1
+.endm
+
+.macro LOW_TO_HIGH
+    mov r8, r4
+    mov r9, r5
+    mov r10, r6
+    mov r11, r7
+.endm
+
+.macro HIGH_TO_LOW
+    mov r4, r8
+    mov r5, r9
+    mov r6, r10
+    mov r7, r11
+.endm
+
 // enum mma_leave mma_arch_enter(struct mma_context *)
 FUNCTION(mma_arch_enter)
-    push {r4-r11, lr}
+    push {r4-r7, lr}
+    HIGH_TO_LOW
+    push {r4-r7}
     svc #0
-    pop {r4-r11, pc}
+    pop {r4-r7}
+    LOW_TO_HIGH
+    pop {r4-r7, pc}
 END(mma_arch_enter)
 
 FUNCTION(mma_svc_handler)
-    tst lr, #4
+    TEST_EXECUTOR
     bne 2f
     ldr r0, [sp]                // the kernel's r0: whom to enter
     ldr r1, =mma_context_now
     str r0, [r1]
     ldr r2, [r0, #SP_OFFSET]
     msr psp, r2
-    ldr lr, [r0, #RETURN_OFFSET]
-    add r1, r0, #REGISTERS_OFFSET
-    ldmia r1, {r4-r11}
+    ldr r1, [r0, #RETURN_OFFSET]
+    mov lr, r1
+    movs r1, #REGISTERS_OFFSET + 16
+    add r1, r0
+    ldmia r1!, {r4-r7}
+    LOW_TO_HIGH
+    subs r1, #32
+    ldmia r1!, {r4-r7}
 #if MMA_FPU
     tst lr, #0x10
     bne 1f
@@ -51,29 +85,31 @@ FUNCTION(mma_svc_handler)
 1:
 #endif
     mrs r1, control
-    orr r1, r1, #1
+    movs r2, #1                 // unprivileged; a core without privileges ignores it
+    orrs r1, r2
     msr control, r1
     ldr r1, =mma_woken          // work that came up since the kernel looked: then leave at once
     ldrb r1, [r1]
-    cbz r1, 3f
+    cmp r1, #0
+    beq 3f
     ldr r1, =0xE000ED04
-    mov r2, #(1 << 28)
+    ldr r2, =1 << 28
     str r2, [r1]
 3:  bx lr
-2:  mov r3, #CALL
+2:  movs r3, #CALL
     b mma_leave
 END(mma_svc_handler)
 
 FUNCTION(mma_pendsv_handler)
-    tst lr, #4
-    it eq
-    bxeq lr                     // it was the kernel that was interrupted: it looks by itself
-    mov r3, #PREEMPTED
+    TEST_EXECUTOR
+    bne 1f
+    bx lr                       // it was the kernel that was interrupted: it looks by itself
+1:  movs r3, #PREEMPTED
     b mma_leave
 END(mma_pendsv_handler)
 
 FUNCTION(mma_fault_handler)
-    tst lr, #4
+    TEST_EXECUTOR
     beq 1f
 #if MMA_MPU
     // If the stack pointer was what is wrong, this fault came while another exception was being entered, and that
@@ -83,13 +119,14 @@ FUNCTION(mma_fault_handler)
     bic r2, r2, #0xF000
     str r2, [r1]
 #endif
-    mov r3, #FAULT
+    movs r3, #FAULT
     b mma_leave
 1:  mov r0, sp                  // the kernel's own fault, which may be that it has no stack left: begin a new one
     mov r1, lr
     ldr r2, =mma_stack_high
     mov sp, r2
-    b mma_kernel_fault
+    ldr r2, =mma_kernel_fault
+    bx r2
 END(mma_fault_handler)
 
 FUNCTION(mma_leave)
@@ -97,9 +134,13 @@ FUNCTION(mma_leave)
     ldr r0, [r0]
     mrs r1, psp
     str r1, [r0, #SP_OFFSET]
-    str lr, [r0, #RETURN_OFFSET]
-    add r2, r0, #REGISTERS_OFFSET
-    stmia r2, {r4-r11}
+    mov r2, lr
+    str r2, [r0, #RETURN_OFFSET]
+    movs r2, #REGISTERS_OFFSET
+    add r2, r0
+    stmia r2!, {r4-r7}
+    HIGH_TO_LOW
+    stmia r2!, {r4-r7}
 #if MMA_FPU
     tst lr, #0x10
     bne 1f
@@ -114,11 +155,12 @@ FUNCTION(mma_leave)
 1:
 #endif
     mrs r1, control
-    bic r1, r1, #1
+    movs r2, #1
+    bics r1, r2
     msr control, r1
     str r3, [sp]                // the kernel's r0
-    mvn lr, #6                  // 0xFFFFFFF9: thread mode, main stack, no floating point frame
-    bx lr
+    ldr r0, =0xFFFFFFF9         // thread mode, main stack, no floating point frame
+    bx r0
 END(mma_leave)
 
 #if MMA_FPU

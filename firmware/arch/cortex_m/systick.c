@@ -2,7 +2,10 @@
 // interrupts. It is both clock and alarm: setting an alarm first adds what has been counted so far.
 #include "arch/arch.h"
 #include "chips/chip.h"
+#include "kernel/config.h"
 #include "registers.h"
+
+#if MMA_SYSTICK
 
 #define MOST 0xFFFFFFu
 #define LEAST 500u // cycles: an alarm is never nearer
@@ -83,3 +86,5 @@ void mma_systick_handler(void) {
     mma_arch_unlock(before);
     mma_arch_wake();
 }
+
+#endif

@@ -27,8 +27,7 @@ void mma_stm32f4_uart(void) {
     GPIO_MODER(1) = (GPIO_MODER(1) & ~(0xFu << 12)) | 0xAu << 12;
     USART_BRR = (mma_stm32f4_uart_hz() + MMA_BAUD / 2) / MMA_BAUD;
     USART_CR1 = CR1_ON | CR1_TRANSMIT | CR1_RECEIVE;
-    NVIC_IPR(USART_IRQ) = 0xC0;
-    NVIC_ISER(USART_IRQ / 32) = 1u << USART_IRQ % 32;
+    mma_nvic_enable(USART_IRQ);
 }
 
 void mma_chip_uart_send(void) {

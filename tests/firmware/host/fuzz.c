@@ -84,7 +84,7 @@ bool mma_arch_wake_pending(void) { return draw(4) == 0; }
 void mma_arch_idle(void) {}
 uint32_t mma_arch_lock(void) { return 0; }
 void mma_arch_unlock(uint32_t before) { (void)before; }
-uint32_t mma_arch_stack_used(void) { return 0; }
+uint32_t mma_stack_used(void) { return 0; }
 uint64_t mma_time(void) { return now; }
 uint32_t mma_cycles(void) { return (uint32_t)now * 100; }
 uint32_t mma_cycles_per_us(void) { return 100; }
