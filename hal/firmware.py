@@ -37,6 +37,10 @@ _FLAGS = (
     *("-ffunction-sections", "-fdata-sections"),  # the linker drops what a board doesn't use
     *("-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wstrict-prototypes"),
 )
+_ARCH_FLAGS = {
+    "cortex_m": ("-mfloat-abi=soft",),  # those registers are the executors'
+    "riscv": ("-msmall-data-limit=0",),  # the linker script has no small data
+}
 _SUFFIXES = (".c", ".S")
 _DEFAULT_STACK = 1024
 
@@ -158,7 +162,7 @@ def _flags(board: Board) -> list[str]:
     return [
         f"--target={board.target}",
         *board.flags,
-        *(["-mfloat-abi=soft"] if board.arch == "cortex_m" else []),  # those registers are the executors'
+        *_ARCH_FLAGS.get(board.arch, ()),
         *_FLAGS,
         f'-DMMA_BOARD="{board.name}"',
         *(f"-D{'MMA_' + name.upper()}={value}" for name, value in sorted(options.items())),

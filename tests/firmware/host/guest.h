@@ -13,6 +13,16 @@
         __asm volatile("svc %3" : "+r"(r0), "+r"(r1), "+r"(r2) : "i"(number) : "memory");                              \
         r0 | (uint64_t)r1 << 32;                                                                                       \
     })
+#elif defined(__riscv)
+#define HOST(number, a, b, c)                                                                                          \
+    ({                                                                                                                 \
+        register uint32_t a0 __asm("a0") = (uint32_t)(a);                                                              \
+        register uint32_t a1 __asm("a1") = (uint32_t)(b);                                                              \
+        register uint32_t a2 __asm("a2") = (uint32_t)(c);                                                              \
+        register uint32_t a7 __asm("a7") = (uint32_t)(number);                                                         \
+        __asm volatile("ecall" : "+r"(a0), "+r"(a1), "+r"(a2) : "r"(a7) : "memory");                                   \
+        a0 | (uint64_t)a1 << 32;                                                                                       \
+    })
 #endif
 
 static inline __attribute__((noreturn, always_inline)) void finish(int status) {
