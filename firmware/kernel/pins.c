@@ -95,3 +95,12 @@ int mma_sensor_read(uint32_t sensor, int32_t *value) {
     }
     return mma_chip_sensor(mma_board_sensors[sensor].sensor, value);
 }
+
+uint32_t mma_sensor_count(void) {
+    uint32_t count = mma_board_sensor_count;
+    int32_t value;
+    while (count && mma_sensor_read(count - 1, &value) == MMA_ERR_NOENT) {
+        count--;
+    }
+    return count;
+}

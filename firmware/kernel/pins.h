@@ -27,6 +27,9 @@ int mma_pin_mode(uint32_t pin, enum mma_gpio_mode mode);
 int mma_pin_write(uint32_t pin, uint32_t level);
 int mma_pin_read(uint32_t pin);
 int mma_sensor_read(uint32_t sensor, int32_t *value);
+// How many sensors there are: those at the end of the board's table that its chip hasn't, and nothing stands in for,
+// are not.
+uint32_t mma_sensor_count(void);
 
 // Edges: watch a pin (0 ends it; as mma_chip_gpio_edges), note one, by the chip's number and from its interrupt, and
 // take those noted since the last time, bit N for gpio N.

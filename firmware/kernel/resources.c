@@ -6,6 +6,7 @@
 #include "kernel/executor.h"
 #include "kernel/kept.h"
 #include "kernel/link.h"
+#include "kernel/pins.h"
 #include "kernel/server.h"
 
 static uint8_t refusal(int error) {
@@ -77,8 +78,9 @@ static void get_device(struct mma_reply *reply) {
     mma_cbor_pair(out, 10, MMA_SLOTS);
     mma_cbor_pair(out, 11, mma_board_pin_count);
     mma_cbor_head(out, MMA_CBOR_UINT, 12);
-    mma_cbor_head(out, MMA_CBOR_ARRAY, mma_board_sensor_count);
-    for (uint32_t i = 0; i < mma_board_sensor_count; i++) {
+    uint32_t sensors = mma_sensor_count();
+    mma_cbor_head(out, MMA_CBOR_ARRAY, sensors);
+    for (uint32_t i = 0; i < sensors; i++) {
         mma_cbor_text(out, mma_board_sensors[i].name);
     }
     mma_cbor_head(out, MMA_CBOR_UINT, 13);

@@ -21,7 +21,7 @@ from emulation.machine import Capability, Machine, State
 from emulation.renode import RenodeMachine, parse_elapsed
 from emulation.robot import RenodeRefused, Robot
 from emulation.targets import open_machine
-from hal.boards import load_board
+from hal.boards import board_names, load_board
 
 
 def test_elapsed_time() -> None:
@@ -31,13 +31,17 @@ def test_elapsed_time() -> None:
         parse_elapsed("bogus")
 
 
-def test_pins_on_the_page_are_those_of_the_firmware() -> None:
-    source = Path(__file__).parents[2] / "firmware" / "boards" / "stm32f4" / "board.c"
+@pytest.mark.parametrize("name", board_names())
+def test_pins_on_the_page_are_those_of_the_firmware(name: str) -> None:
+    source = (Path(__file__).parents[2] / "firmware" / "boards" / name / "board.c").read_text()
+    table = re.sub(r"//.*", "", source.partition("mma_board_pins[] = {")[2].partition("};")[0])
     pins = [
-        (ord(port) - ord("A")) * 16 + int(number)
-        for port, number in re.findall(r"PIN\('([A-Z])', +(\d+)\)", source.read_text())
+        (ord(port or "A") - ord("A")) * 16 + int(number)
+        for port, number in re.findall(r"(?:PIN\('([A-Z])', +)?(\d+)", table)
     ]
-    assert load_board("stm32f4").emulators["renode"]["gpio"]["pins"] == pins
+    assert pins
+    for emulator in load_board(name).emulators.values():
+        assert emulator.get("gpio", {"pins": pins})["pins"] == pins
 
 
 async def test_absent_renode_is_told(elf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

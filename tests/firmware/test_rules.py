@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from kernel_client import Debugger, Kernel, Spawned
 
 from hal.abi import ErrorNumber, RuleKind
@@ -134,6 +135,7 @@ def test_who_is_busy_makes_the_kernel_no_work(boot: Callable[..., Kernel]) -> No
     assert after[6] - before[6] < (after[8] - before[8]) / 50 / 100, "switches, of virtual microseconds"
 
 
+@pytest.mark.boards("stm32f4")  # whose timers QEMU has
 def test_pulses_by_a_timer_and_by_the_kernel(boot: Callable[..., Kernel], tmp_path: Path) -> None:
     kernel = boot("-gdb", f"unix:{tmp_path}/gdb,server,nowait")
     body = "WORD(MEMORY) = (uint32_t)pwm(%s); publish(0, 4); for (;;) pause(1000000);"
@@ -164,6 +166,7 @@ def test_pulses_by_a_timer_and_by_the_kernel(boot: Callable[..., Kernel], tmp_pa
     assert timer(TIM_CCR3) == timer(TIM_ARR) + 1, "always high"
 
 
+@pytest.mark.boards("stm32f4", "hifive1")  # its guest divides, which takes a library on Cortex-M0
 def test_the_kernels_pulses_have_their_width(
     boot: Callable[..., Kernel], tmp_path: Path, firmware: Firmware
 ) -> None:

@@ -23,8 +23,7 @@ int mma_chip_gpio_edges(uint8_t pin, uint32_t edges) {
     EXTI_PR = bit; // written ones clear
     if (edges) {
         EXTI_IMR |= bit;
-        NVIC_IPR(interrupt_of(line)) = 0xC0; // as the link's: they don't interrupt each other
-        NVIC_ISER(interrupt_of(line) / 32) = 1u << interrupt_of(line) % 32;
+        mma_nvic_enable(interrupt_of(line));
     }
     mma_arch_unlock(before);
     return 0;
