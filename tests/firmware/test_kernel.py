@@ -99,8 +99,7 @@ void start(void) { finish((int)deeper(2.0f)); }
 """
 
 
-@pytest.mark.boards(*GUARDED)
-def test_stack_overflow_is_a_trap(kernel: Kernel, source: str = OVERFLOW) -> None:
+def overflow(kernel: Kernel, source: str) -> None:
     neighbour = kernel.spawn(LOOP)
     guest = kernel.spawn(source)
     found = kernel.ended(guest)
@@ -111,9 +110,14 @@ def test_stack_overflow_is_a_trap(kernel: Kernel, source: str = OVERFLOW) -> Non
     assert kernel.look(neighbour)[1] == State.RUNNING
 
 
+@pytest.mark.boards(*GUARDED)
+def test_stack_overflow_is_a_trap(kernel: Kernel) -> None:
+    overflow(kernel, OVERFLOW)
+
+
 @pytest.mark.boards("stm32f4")
 def test_stack_overflow_of_floats_is_a_trap(kernel: Kernel) -> None:
-    test_stack_overflow_is_a_trap(kernel, FLOAT_OVERFLOW)
+    overflow(kernel, FLOAT_OVERFLOW)
 
 
 LOOPS_ON = "masks interrupts, in vain"
