@@ -183,8 +183,8 @@ class Ended:
     """The executor ended; the last event of its key.
 
     `status` is the entry's return value (0 = success) and only meaningful for EXITED. `message` is a
-    sentence for a person, with the function and trap where there is one. `output` is what the guest
-    published by mma_result().
+    sentence for a person, with the function and trap where there is one; `trace` is the whole chain of calls
+    that led there, a line each, innermost first. `output` is what the guest published by mma_result().
     """
 
     key: str
@@ -193,6 +193,7 @@ class Ended:
     message: str = ""
     output: bytes = b""
     usage: Usage = field(default_factory=Usage)
+    trace: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

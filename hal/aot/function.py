@@ -77,7 +77,8 @@ class FunctionWriter:
         self.index = index
         self.signature = shared.module.signature(index)
         self.body = body
-        self.lines: list[str | CheckGroup] = []
+        self.lines: list[tuple[int, str | CheckGroup]] = []
+        """C, each with the place in the module that it comes from."""
         self.declared: list[str] = []
         self.stack: list[Value] = []
         self.frames: list[Frame] = []
@@ -115,9 +116,12 @@ class FunctionWriter:
             raise ModuleError("A function of the module has no end.")
         head = self.shared.prototype(self.index)
         enter = "    MMA_ENTER();\n" if self.calls or self.indirect else ""
-        lines = (line if isinstance(line, str) else line.c(self.shared.least) for line in self.lines)
-        body = "\n    ".join((*self.declared, *lines))
-        return f"{head} {{\n{enter}    {body}\n}}\n"
+        mark = self.shared.lines.mark
+        lines = [f"{mark(self.body[0].place)}\n{head} {{\n{enter}    ", " ".join(self.declared)]
+        for place, line in self.lines:
+            lines.append(f"\n{mark(place)}\n    ")
+            lines.append(line if isinstance(line, str) else line.c(self.shared.least))
+        return f"{''.join(lines)}\n}}\n"
 
     def _fresh(self) -> int:
         self.count += 1
@@ -126,8 +130,8 @@ class FunctionWriter:
     def _unknown(self, kind: str, text: str, local: int | None = None) -> Value:
         return Value(kind, text, self._fresh(), local=local)
 
-    def _emit(self, line: str) -> None:
-        self.lines.append(line)
+    def _emit(self, line: str | CheckGroup) -> None:
+        self.lines.append((self.body[self.at].place, line))
 
     def _push(self, kind: str, text: str, bound: int = TOP) -> Value:
         """Compute into a new temporary and push it."""
@@ -509,7 +513,7 @@ class FunctionWriter:
         group = self.groups.get(address.root)
         if group is None or not group.add(first, end, self.shared.least):
             group = self.groups[address.root] = CheckGroup(address.text, first, [(first, end)])
-            self.lines.append(group)
+            self._emit(group)
 
     def _memory(self, code: int, segment: int) -> None:
         if code == MEMORY_SIZE:

@@ -63,7 +63,8 @@ def link(object_: Object, layout: Layout, arguments: Sequence[str] = ()) -> Imag
     linear = (layout.memory_bytes - object_.instance_bytes) & ~7
     _require("memory", object_.least_memory, linear, "its data and stack")
     tail = object_.encode_arguments(arguments) if object_.takes_arguments else b""
-    _require("code", object_.code_bytes + len(tail), layout.code_bytes, "its code")
+    code_bytes = object_.code_bytes + len(tail) + object_.rules_bytes
+    _require("code", code_bytes, layout.code_bytes, "its code")
     if object_.machine.stack_check:
         _require("stack", object_.stack_margin + 32, layout.stack_bytes, "calls and interrupts")
     place = f"{object_.digest}{layout}"
@@ -94,6 +95,7 @@ def link(object_: Object, layout: Layout, arguments: Sequence[str] = ()) -> Imag
         initial_memory=min(object_.declared_memory, linear),
         linear_memory=linear,
         elf=elf,
+        functions=object_.functions,
         symbols=symbols,
     )
 

@@ -147,6 +147,8 @@ class Image:
     """Bytes that memory.grow may reach: the memory part without the instance."""
     elf: Path
     """The linked ELF, for GDB."""
+    functions: tuple[str, ...]
+    """WebAssembly names by function index."""
     symbols: tuple[tuple[int, int, str, int | None], ...]
     """(address, bytes, name, function index), sorted."""
 

@@ -38,6 +38,8 @@ FLAGS = (
     "-fno-stack-protector",
     "-fno-pic",
     "-fno-ident",
+    "-gdwarf-4",
+    "-gline-tables-only",  # for call chains: it changes no code
 )
 """For the translated C and the runtime alike."""
 

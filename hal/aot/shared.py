@@ -21,6 +21,7 @@ from hal.aot.instructions import (
     TABLE_SET,
     Instruction,
 )
+from hal.aot.lines import read_lines
 from hal.errors import ModuleError
 
 C_TYPES = {"i32": "u32", "i64": "u64", "f32": "float", "f64": "double", "funcref": "u32", "externref": "u32"}
@@ -51,6 +52,7 @@ class Shared:
         self.module = module
         self.imported = len(module.imported)
         self.hosts = hosts
+        self.lines = read_lines(module.data)
         self._find_writes(bodies)
         self.structs: dict[tuple[str, ...], str] = {}
         self.references: dict[int, int] = {}

@@ -84,7 +84,8 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
     references = _references(shared)  # after all that refers
     limits = module.memories[0] if module.memories else None
     maximum = limits.maximum * limits.page if limits and limits.maximum is not None else None
-    floats = bool(re.search(r"\b(float|double)\b", "".join((*functions, *tail, *_globals(shared)))))
+    text = "\n".join((*functions, *tail, *_globals(shared)))
+    floats = bool(re.search(r"^(?!#line).*\b(float|double)\b", text, re.MULTILINE))
     head = [
         f"#define MMA_PAGE {shared.page}u",
         f"#define MMA_DECLARED {shared.declared}ull",
@@ -110,7 +111,7 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
         _tables(shared),
         segments,
     )
-    c = "\n".join("\n".join(part) for part in (*parts, functions, tail)) + "\n"
+    c = "\n".join("\n".join(part) for part in (*parts, functions, ['#line 1 "module.c"'], tail)) + "\n"
     return Translation(
         c=c,
         functions=tuple(module.function_name(index) for index in range(len(module.functions))),

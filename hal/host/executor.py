@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wasmtime import Config, Engine, Func, Linker, Memory, Module, Store, Trap, TrapCode, WasmtimeError
+from wasmtime import Config, Engine, Frame, Func, Linker, Memory, Module, Store, Trap, TrapCode, WasmtimeError
 
 from hal import abi, ends
 from hal.aot import binary
 from hal.aot.imports import ENTRIES
+from hal.aot.lines import WASM, Spot, read_lines
 from hal.budget import Parts
 from hal.host.guest import MEMORY_EXPORT, Guest
 from hal.host.module import export_memory
@@ -53,6 +54,7 @@ class Outcome:
     cause: Cause
     status: int = 0
     message: str = ""
+    trace: tuple[str, ...] = ()
 
 
 class Executor:
@@ -189,11 +191,18 @@ class Executor:
             return self._stopped()
         kind = TRAPS.get(trap.trap_code) if trap.trap_code else None
         words = kind.words if kind else trap.message.splitlines()[-1]
-        frames = trap.frames
-        names = [self._module.function_name(frame.func_index) for frame in frames]
-        place = f"offset 0x{frames[0].func_offset:x}" if frames else "at its start"
-        message = ends.trapped(words, names[0] if names else None, place, names[1:])
-        return Outcome(Cause.TRAPPED, int(kind or 0), message)
+        chain = self._chain(trap.frames)
+        return Outcome(Cause.TRAPPED, int(kind or 0), ends.trapped(words, chain), ends.trace(chain))
+
+    def _chain(self, frames: Sequence[Frame]) -> list[ends.Call]:
+        lines = read_lines(self._module.data)
+        shift = len(export_memory(self._module)) - len(self._module.data)  # all before the code
+        chain = []
+        for frame in frames:
+            place = frame.module_offset - shift
+            spot = lines.at(place) or Spot(WASM, place)
+            chain.append(ends.Call(self._module.function_name(frame.func_index), str(spot)))
+        return chain
 
 
 def _config(stack: int) -> Config:

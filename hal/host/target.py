@@ -216,7 +216,15 @@ class HostTarget:
     def _on_ended(self, key: str, outcome: Outcome) -> None:
         self._take_log(key)
         executor = self._executors.pop(key)
-        end = Ended(key, outcome.cause, outcome.status, outcome.message, executor.result, executor.usage())
+        end = Ended(
+            key,
+            outcome.cause,
+            outcome.status,
+            outcome.message,
+            executor.result,
+            executor.usage(),
+            outcome.trace,
+        )
         self._end(key, end)
 
     def _end(self, key: str, end: Ended) -> None:

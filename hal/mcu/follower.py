@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from hal.abi import ResetCause, State
 from hal.errors import DeviceError, LinkError
 from hal.link import Slots, SlotState
-from hal.mcu.report import cause_of
+from hal.mcu.report import report
 from hal.mcu.roster import Roster
 from hal.mcu.tenant import Tenant
 from hal.target import Cause, Diagnostic, Ended, Output
@@ -128,10 +128,10 @@ class Follower:
             if state.state is not State.ENDED:
                 return  # the list is older than the tenant: it tells of who had the slot before
             tenant.use(state)
-            cause, status, message = cause_of(tenant.image, state, self._isa)
+            told = await asyncio.to_thread(report, tenant.image, state, self._isa)
             await self._read_log(tenant, state.log_end)
             output = await self._roster.link.result(slot) if state.result_bytes else b""
-            end = Ended(tenant.key, cause, status, message, output, tenant.usage)
+            end = Ended(tenant.key, told.cause, told.status, told.message, output, tenant.usage, told.trace)
         except DeviceError as error:
             end = Ended(tenant.key, Cause.FAULTED, message=f"It ended, but nobody knows how: {error}")
         await self._roster.finish(tenant, end, row)

@@ -1,15 +1,28 @@
-"""Turns a device's report of an end (X of docs/link.md) into a cause and a sentence."""
+"""Turns a device's report of an end (X of docs/link.md) into a cause, a sentence and a call chain."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from dataclasses import dataclass
 
 from hal import ends
 from hal.abi import EndCause, Trap, trap_words
 from hal.aot import Image, Symbol
+from hal.aot.frames import Frames
+from hal.ends import Call
 from hal.link import ExecutorState
 from hal.target import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an executor ended, as Ended wants it."""
+
+    cause: Cause
+    status: int
+    message: str
+    trace: tuple[str, ...] = ()
+
 
 START = "mma_start"
 """Where executors begin (hal.aot)."""
@@ -37,21 +50,22 @@ _MCAUSE = {
 }
 
 
-def cause_of(image: Image | None, state: ExecutorState, isa: str) -> tuple[Cause, int, str]:
-    """(cause, status, sentence) of an executor that ended; without its image no function can be named."""
+def report(image: Image | None, state: ExecutorState, isa: str) -> Report:
+    """How an executor ended; without its image no function can be named. Blocks: it reads the image's ELF."""
     if state.cause is EndCause.EXIT:
         status = _signed(state.status)
-        return Cause.EXITED, status, ends.exited(status)
+        return Report(Cause.EXITED, status, ends.exited(status))
     if state.cause is EndCause.KILLED:
-        return Cause.KILLED, 0, ends.killed()
-    function, callers = _chain(image, state)
-    place = f"pc 0x{state.pc:08x}" if state.pc else ""
+        return Report(Cause.KILLED, 0, ends.killed())
+    chain = _chain(image, state)
+    pc = f"pc 0x{state.pc:08x}" if state.pc else ""
+    trace = ends.trace(chain, pc)
     if state.cause is EndCause.TRAP:
         cause = Cause.MEMORY_LIMIT if state.status == Trap.BUDGET else Cause.TRAPPED
-        return cause, state.status, ends.trapped(trap_words(state.status), function, place, callers)
+        return Report(cause, state.status, ends.trapped(trap_words(state.status), chain, pc), trace)
     words = _fault_words(state.status, isa)
     words += f" at 0x{state.fault_address:08x}" if state.fault_address else ""
-    return Cause.FAULTED, state.status, ends.faulted(words, function, place, callers)
+    return Report(Cause.FAULTED, state.status, ends.faulted(words, chain, pc), trace)
 
 
 def _fault_words(status: int, isa: str) -> str:
@@ -62,36 +76,33 @@ def _fault_words(status: int, isa: str) -> str:
     return words or f"fault status 0x{status:x}"
 
 
-def _chain(image: Image | None, state: ExecutorState) -> tuple[str | None, Sequence[str]]:
-    """The function it was in and those that called it, innermost first, as WebAssembly names."""
+def _chain(image: Image | None, state: ExecutorState) -> list[Call]:
+    """The function it was in and those that called it, innermost first."""
     if image is None:
-        return None, ()
-    here = image.symbolise(state.pc)
+        return []
     # a return address lies after its call, where another function may begin already
-    calls = [image.symbolise(address - 1) for address in state.calls if address]
-    if calls and here is not None and calls[0] is not None and calls[0].name == here.name:
-        del calls[0]  # the link register, still of a call that has returned (docs/link.md, X)
-    names = _names([here, *calls])
-    runs = [(name, len(list(run))) for name, run in groupby(names)]
-    if not runs:
-        return None, ()
-    (function, again), *others = runs
-    callers = [_times(function, again - 1)] if again > 1 else []
-    return function, [*callers, *(_times(name, count) for name, count in others)]
+    calls = [address - 1 for address in state.calls if address]
+    here = image.symbolise(state.pc)
+    if calls and here is not None:
+        last = image.symbolise(calls[0])
+        if last is not None and last.name == here.name:
+            del calls[0]  # the link register, still of a call that has returned (docs/link.md, X)
+    frames = Frames(image.elf, image.functions)
+    chain = [
+        Call(frame.name, str(frame.spot or ""))
+        for address in (state.pc, *calls)
+        for frame in frames.at(address)
+    ]
+    return chain or _by_symbols([here, *map(image.symbolise, calls)])
 
 
-def _times(name: str, count: int) -> str:
-    return f"{name} ({count} times)" if count > 1 else name
-
-
-def _names(symbols: Sequence[Symbol | None]) -> list[str]:
-    """WebAssembly names of functions. The executor's start stands for a guest's main inlined into it."""
-    named = [symbol for symbol in symbols if symbol is not None and symbol.index is not None]
-    names = [symbol.name for symbol in named]
+def _by_symbols(symbols: Sequence[Symbol | None]) -> list[Call]:
+    """Where there is no DWARF. The executor's start stands for a guest's main inlined into it."""
+    names = [symbol.name for symbol in symbols if symbol is not None and symbol.index is not None]
     inlined = any(symbol is not None and symbol.name == START for symbol in symbols)
     if inlined and not {"main", "_start"} & set(names):
         names.append("main")
-    return names
+    return [Call(name) for name in names]
 
 
 def _signed(status: int) -> int:

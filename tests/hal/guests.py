@@ -63,6 +63,23 @@ NO_PINS = """
     (i32.add
       (i32.add (call $write (i32.const 99) (i32.const 1)) (call $mode (i32.const 99) (i32.const 1)))
       (i32.add (call $read (i32.const 99)) (call $sense (i32.const 0) (i32.const 4) (i32.const 8))))))"""
+DEEP_C = b"""#include "mma.h"
+static volatile int zero;
+static __attribute__((noinline)) int inner(int n) { return 7 / (n + zero); }
+static __attribute__((noinline)) int outer(int n) {
+    if (n == 0) return 1;
+    return inner(n - 3) + zero;
+}
+int main(void) {
+    return outer(3);
+}
+"""
+DEEP_MESSAGE = (
+    "Trap: integer divide by zero in function inner (module.c:3), "
+    "called from outer (module.c:6), main (module.c:9)."
+)
+DEEP_TRACE = ("#0 inner (module.c:3)", "#1 outer (module.c:6)", "#2 main (module.c:9)")
+
 RULES = """
 (module (import "mma" "on_timer" (func $timer (param i64 i32) (result i32)))
   (import "mma" "off" (func $off (param i32) (result i32)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import guests
@@ -11,6 +12,7 @@ import pytest_asyncio
 from guests import cause_of, end_of, output_of, play, run, wasm
 
 from hal.errors import HalError
+from hal.guest import build_module
 from hal.host import HostTarget
 from hal.target import (
     MEBIBYTE,
@@ -87,9 +89,17 @@ async def test_time_passes_in_sleep(host: HostTarget) -> None:
 async def test_every_trap_is_named_with_its_function(host: HostTarget, words: str) -> None:
     ended = await run(host, Launch("a", wasm(guests.trapping(guests.TRAPS[words]))))
     assert ended.cause is Cause.TRAPPED
-    assert ended.message.startswith(f"Trap: {words} in function deep (offset 0x")
+    assert ended.message.startswith(f"Trap: {words} in function deep (wasm 0x")
     if words != "call stack exhausted":
-        assert ended.message.endswith("called from outer, main.")
+        names = [line.split()[1] for line in ended.trace]
+        assert names == ["deep", "outer", "main"]
+        assert re.search(r"called from outer \(wasm 0x\w+\), main \(wasm 0x\w+\)\.$", ended.message)
+
+
+async def test_source_lines_of_a_trap(host: HostTarget) -> None:
+    ended = await run(host, Launch("a", build_module(guests.DEEP_C, kind="c")))
+    assert ended.message == guests.DEEP_MESSAGE
+    assert ended.trace == guests.DEEP_TRACE
 
 
 @pytest.mark.parametrize("text", [guests.SPIN, guests.SLEEP])

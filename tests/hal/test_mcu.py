@@ -23,7 +23,7 @@ from hal.boards import load_board
 from hal.errors import BoardError, HalError
 from hal.link import ExecutorState, transport
 from hal.mcu import McuTarget
-from hal.mcu.report import cause_of
+from hal.mcu.report import report
 from hal.mcu.tenant import key_digest
 from hal.target import (
     Artifact,
@@ -379,7 +379,7 @@ def _state(cause: EndCause, status: int, pc: int = 0x1010, calls: tuple[int, ...
 
 
 _SYMBOLS = ((0x1000, 0x20, "mma_start", None), (0x1020, 0x20, "inner", 1), (0x1040, 0x20, "outer", 2))
-IMAGE = Image(b"", b"", 0, 0, 0, Path(), _SYMBOLS)
+IMAGE = Image(b"", b"", 0, 0, 0, Path(), (), _SYMBOLS)
 
 
 @pytest.mark.parametrize(
@@ -416,5 +416,5 @@ IMAGE = Image(b"", b"", 0, 0, 0, Path(), _SYMBOLS)
     ],
 )
 def test_ends_are_told_in_sentences(state: ExecutorState, cause: Cause, words: str) -> None:
-    told, _, message = cause_of(IMAGE, state, "armv7e-m")
-    assert (told, message) == (cause, words)
+    told = report(IMAGE, state, "armv7e-m")
+    assert (told.cause, told.message) == (cause, words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shutil
 from collections.abc import AsyncIterator
 from importlib import resources
@@ -57,9 +58,21 @@ async def test_the_examples() -> None:
         assert ended.cause is Cause.TRAPPED
         assert "integer divide by zero in function" in ended.message
         ended = await run(target, Launch("a", example("oob")))
-        assert ended.message.startswith("Trap: out of bounds memory access in function walk (pc 0x2000")
+        assert ended.message.startswith(
+            "Trap: out of bounds memory access in function walk (oob.c:5, pc 0x2000"
+        )
         ended = await run(target, Launch("a", example("crc32")))
         assert (ended.cause, ended.status) == (Cause.EXITED, 0)
+
+
+async def test_source_lines_of_a_trap() -> None:
+    def without_pc(text: str) -> str:
+        return re.sub(r", pc 0x\w+", "", text)
+
+    async with device() as (target, _):
+        ended = await run(target, Launch("a", build_module(guests.DEEP_C, kind="c")))
+        assert without_pc(ended.message) == guests.DEEP_MESSAGE
+        assert tuple(map(without_pc, ended.trace)) == guests.DEEP_TRACE
 
 
 @pytest.mark.parametrize("words", guests.TRAPS)

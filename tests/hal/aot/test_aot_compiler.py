@@ -32,7 +32,7 @@ def wat(text: str) -> bytes:
 
 
 def layout_for(one: Object, linear: int, arguments: tuple[str, ...] = ()) -> Layout:
-    code = one.code_bytes + one.arguments_bytes(arguments)
+    code = one.code_bytes + one.arguments_bytes(arguments) + one.rules_bytes
     return Layout(0x20004000, code, 0x20008000, 1024, 0x20009000, one.memory_part(linear))
 
 
