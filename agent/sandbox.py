@@ -177,6 +177,8 @@ class Sandboxes:
             self._stages.pop((event.key, stage), None)
         words = f" {event.message}" if event.message else ""
         self._say(task, f"Ended: {event.cause.value}, status {event.status}.{words}")
+        for line in event.trace:
+            self._say(task, line)
         usage = event.usage
         self._say(
             task,

@@ -60,6 +60,8 @@ class LogLines:
             rest = self._partial.pop((target, event.key), "")
             if rest:
                 yield LogLine(now, target, task_of(event.key), Origin.EXECUTOR, rest)
+            for line in event.trace:
+                yield LogLine(now, target, task_of(event.key), Origin.DEVICE, line)
         elif isinstance(event, Diagnostic):
             for line in event.text.splitlines():
                 yield LogLine(now, target, target, Origin.DEVICE, line)

@@ -47,7 +47,13 @@ def test_an_executors_life_in_files(tmp_path: Path) -> None:
         Output("F0/T0", b"hel"),
         Output("F0/T0", b"lo\n", dropped=7),
         Output("F0/nobody", b"lost"),
-        Ended("F0/T0", Cause.TRAPPED, 1, "Trap: unreachable in function main."),
+        Ended(
+            "F0/T0",
+            Cause.TRAPPED,
+            1,
+            "Trap: unreachable in function main.",
+            trace=("#0 f (a.c:3)", "#1 main"),
+        ),
     ):
         boxes.on_event(event)
     folder = boxes.directory(one)
@@ -56,9 +62,8 @@ def test_an_executors_life_in_files(tmp_path: Path) -> None:
     assert (folder / "module.wasm").read_bytes() == MODULE
     assert (folder / "module.map").read_text() == "0x2000 main\n"
     said = (folder / "stderr").read_text()
-    assert [
-        word for word in ("compile: ", "executor runs", "7 bytes", "Trap: unreachable") if word not in said
-    ] == []
+    words = ("compile: ", "executor runs", "7 bytes", "Trap: unreachable", "#0 f (a.c:3)\n", "#1 main\n")
+    assert [word for word in words if word not in said] == []
     assert sorted(os.listdir(folder)) == ["module.map", "module.wasm", "stderr", "stdout"]
     assert boxes.find(str(folder.with_name("latest") / "stdout")) == folder / "stdout"
     assert boxes.find(f"{RUNS}/latest") == folder
