@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from emulation.faults import LinkFaults
 from emulation.lifecycle import ProcessMachine, capabilities_of
 from emulation.machine import Capability, Counters, State, Streams
 from emulation.process import Child
-from emulation.qemu_text import parse_drift, parse_last_words, parse_registers
+from emulation.qemu_text import parse_drift, parse_last_words, parse_registers, parse_trace
 from emulation.qtest import Qtest
 from emulation.stand_in import StandIn
 from hal.boards import Board
@@ -179,6 +179,26 @@ class QemuMachine(ProcessMachine):
             elif self._state is State.RUNNING:
                 self._ran += now - self._running_since
                 await self._turn(State.PAUSED)
+
+    @contextlib.asynccontextmanager
+    async def traced(self) -> AsyncIterator[list[int]]:
+        """Meanwhile every instruction is noted: the list has their addresses in order when this ends. It is
+        slow; the guest does not notice where time is counted in instructions (icount)."""
+        addresses: list[int] = []
+        log = (self._folder or Path()) / "trace"
+        # each translated block is one instruction then; the option was renamed in QEMU 8.1
+        for option in ("one-insn-per-tb", "singlestep"):
+            await self._monitor(f"{option} on")
+        await self._monitor(f"logfile {log}")
+        await self._monitor("log exec,nochain")
+        try:
+            yield addresses
+        finally:
+            await self._monitor("log none")
+            for option in ("one-insn-per-tb", "singlestep"):
+                await self._monitor(f"{option} off")
+        addresses += parse_trace(await asyncio.to_thread(log.read_text))
+        log.unlink()
 
     # -- insides ----------------------------------------------------------------------------------
 

@@ -35,3 +35,8 @@ def parse_last_words(text: str) -> str:
     words = (told or lines or [""])[-1]
     pc = parse_registers(text).get("pc")
     return f"{words} at pc {pc:#010x}" if pc is not None and words.startswith("qemu: fatal") else words
+
+
+def parse_trace(text: str) -> list[int]:
+    """Addresses in the lines of `log exec`: `Trace 0: 0x7f… [00400000/080020d4/00000110/ff000201] name`."""
+    return [int(found[1], 16) for found in re.finditer(r"^Trace \d+: \S+ \[\w+/(\w+)/", text, re.MULTILINE)]

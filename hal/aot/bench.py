@@ -132,7 +132,7 @@ def build(board: Board, interpreter: Interpreter | None = None) -> Bench:
     if not (folder / f"{board.name}.c").exists():
         raise BoardError(f"There is no benchmark for {board.name}.", remedy="stm32f4 has one.")
     machine = Machine.of(board)
-    module = build_module(folder / "kernels.c")
+    module = build_module(folder / "kernels.c", flags=("-g0",))
     one = compile_for(module, machine, Harness(HOSTS, ""))
     part = one.memory_part(one.wanted_memory)
     code_part = -(-one.code_bytes // 8) * 8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulation.qemu_text import parse_drift, parse_registers
+from emulation.qemu_text import parse_drift, parse_registers, parse_trace
 
 ARM = """\r
 CPU#0\r
@@ -33,3 +33,12 @@ def test_registers() -> None:
 def test_drift() -> None:
     assert parse_drift("Host - Guest clock  -12 ms\r\nMax guest delay     NA\r\n") == -0.012
     assert parse_drift("TB count 3\r\n") is None
+
+
+def test_a_trace_is_addresses() -> None:
+    text = (
+        "Trace 0: 0x7f9c44000100 [00400000/08003d5c/00000110/ff000201] mma_exti_handler\n"
+        "cpu_io_recompile: rewound execution of TB to 08003d5c\n"
+        "Trace 0: 0x7f9c44000280 [00400000/08003d5e/00000110/ff000201] mma_exti_handler\n"
+    )
+    assert parse_trace(text) == [0x08003D5C, 0x08003D5E]
