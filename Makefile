@@ -12,7 +12,7 @@ test: APT += zookeeper
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system demo test unit lint snapshots clean
+.PHONY: help install system demo test unit lint campaigns snapshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ unit: install ## the quick tests
 
 test: lint unit ## everything: also the real master and the emulated boards
 	@$(BIN)/pytest -q -m end_to_end
+
+campaigns: install ## the long runs: the gateway killed at 100 random instants
+	@$(BIN)/python tests/campaigns/gateway.py --kills 100
 
 snapshots: install ## draw the screens' snapshots anew after a wanted change
 	@$(BIN)/pytest -q tests/console --snapshot-update

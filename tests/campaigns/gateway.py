@@ -1,0 +1,367 @@
+"""Kills the gateway with -9 at random instants, under load, and looks whether anything was lost or doubled.
+
+A genuine master, a framework that launches and kills all the time, a real kernel in QEMU and the host as
+targets. The board and the master live through it; the gateway is a process that is killed and started again.
+
+    python tests/campaigns/gateway.py --kills 100 --seed 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parent.parent / "end_to_end"))
+
+import aiohttp
+from v1_scheduler import Scheduler, scalar
+from wasmtime import wat2wasm
+
+from emulation.machine import Machine
+from emulation.master import Master
+from emulation.process import Child
+from emulation.targets import open_machine
+from hal import firmware
+from hal.boards import load_board
+from hal.guest import build_module
+
+ROOT = Path(__file__).parents[2]
+TARGETS = ("board", "board", "board", "host")
+"""Where tasks go, and how often."""
+IN_FLIGHT = 4
+MOST = 4.0
+"""Seconds from a gateway's first byte to the board to its end: some do not even reach the master."""
+SETTLE = 240.0
+"""Seconds after the last start in which everything must be told."""
+
+NAP = wat2wasm("""
+(module (import "mma" "sleep_us" (func $sleep (param i64)))
+  (import "mma" "result" (func $result (param i32 i32) (result i32)))
+  (memory 1) (data (i32.const 0) "rested")
+  (func (export "main") (result i32)
+    (call $sleep (i64.const 1500000))
+    (drop (call $result (i32.const 0) (i32.const 6)))
+    (i32.const 0)))""")
+LONG = wat2wasm("""
+(module (import "mma" "sleep_us" (func $sleep (param i64)))
+  (func (export "main") (call $sleep (i64.const 3600000000))))""")
+TRAP = wat2wasm('(module (func (export "main") unreachable))')
+
+EXCUSES = {
+    ("TASK_FAILED", "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"),
+    ("TASK_DROPPED", "REASON_RECONCILIATION"),
+    ("TASK_DROPPED", "REASON_AGENT_DISCONNECTED"),
+    ("TASK_DROPPED", "REASON_INVALID_OFFERS"),
+    ("TASK_LOST", "REASON_INVALID_OFFERS"),
+}
+"""How tasks may end whose executor had not begun when the gateway died; those on the host die along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a task does, and how it must end."""
+
+    name: str
+    module: bytes
+    state: str
+    data: bytes = b""
+    arguments: tuple[str, ...] = ()
+    killed: bool = False
+
+
+@dataclass(slots=True)
+class Launched:
+    """One task of the campaign."""
+
+    kind: Kind
+    target: str
+    mercy: float
+    """Seconds after which it is killed, if it is of that kind."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a campaign found."""
+
+    kills: int = 0
+    tasks: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    complaints: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def kinds() -> tuple[Kind, ...]:
+    fib = build_module(ROOT / "firmware" / "sdk" / "examples" / "fib.c")
+    return (
+        Kind("fib", fib, "TASK_FINISHED", b"6765", ("20",)),
+        Kind("nap", bytes(NAP), "TASK_FINISHED", b"rested"),
+        Kind("trap", bytes(TRAP), "TASK_FAILED"),
+        Kind("long", bytes(LONG), "TASK_KILLED", killed=True),
+    )
+
+
+class Campaign:
+    """One run: `kills` instants, chosen by `seed`."""
+
+    def __init__(self, kills: int, seed: int, folder: Path) -> None:
+        self._kills = kills
+        self._random = random.Random(seed)
+        self._folder = folder
+        self._tasks: dict[str, Launched] = {}
+        self._kinds = kinds()
+        self._ids: set[str] = set()
+        self._up = asyncio.Event()
+        self.outcome = Outcome()
+
+    async def run(self) -> Outcome:
+        """Play it; what went wrong is in the outcome's complaints."""
+        begin = time.monotonic()
+        async with contextlib.AsyncExitStack() as stack:
+            machine = await stack.enter_async_context(open_machine("stm32f4@qemu"))
+            await machine.start(firmware.build(load_board("stm32f4")).elf)
+            uart = await stack.enter_async_context(_served(machine, self._folder / "uart", self._up))
+            master = await stack.enter_async_context(Master(flags={"allocation_interval": "200ms"}))
+            scheduler = await stack.enter_async_context(Scheduler(master.address))
+            load = asyncio.create_task(self._load(scheduler))
+            words = [sys.executable, str(Path(__file__).with_name("gateway_process.py"))]
+            words += [master.address, str(self._folder / "state"), str(uart), str(_free_port())]
+            for _ in range(self._kills):
+                gateway = await Child.start(words, log=self._folder / "gateway.log", cwd=ROOT)
+                await self._up.wait()
+                self._up.clear()
+                await asyncio.sleep(self._random.uniform(0.0, MOST))
+                os.kill(gateway.pid, signal.SIGKILL)
+                await gateway.wait()
+                self.outcome.kills += 1
+                await self._note_agents(master)
+            gateway = await Child.start(words, log=self._folder / "gateway.log", cwd=ROOT)
+            try:
+                load.cancel()
+                await asyncio.wait([load])
+                await self._settle(scheduler)
+                await self._note_agents(master)
+            finally:
+                await gateway.stop()
+            self._judge(scheduler)
+            if master.pid is None:
+                self.outcome.complaints.append("the master died")
+        self.outcome.seconds = time.monotonic() - begin
+        return self.outcome
+
+    # -- the framework ------------------------------------------------------------------------------------
+
+    async def _load(self, scheduler: Scheduler) -> None:
+        """Keep some tasks going; kill those that are meant to be killed."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._launch(scheduler))
+            group.create_task(self._kill(scheduler))
+
+    async def _launch(self, scheduler: Scheduler) -> None:
+        while True:
+            offer = await scheduler.offer(timeout=3600)
+            target = next(item["text"]["value"] for item in offer["attributes"] if item["name"] == "target")
+            self._ids.add(offer["agent_id"]["value"])
+            living = sum(
+                1
+                for name, one in self._tasks.items()
+                if one.target == target and not terminal(scheduler, name)
+            )
+            if living >= IN_FLIGHT:
+                decline = {"offer_ids": [offer["id"]], "filters": {"refuse_seconds": 0.3}}
+                await scheduler.call("DECLINE", decline=decline)
+                continue
+            kind = self._random.choice(self._kinds)
+            name = f"{len(self._tasks):04}-{kind.name}"
+            self._tasks[name] = Launched(kind, target, self._random.uniform(0.1, 3.0))
+            mem = 0.016 if target == "board" else 1
+            task = {
+                "task_id": name,
+                "data": kind.module,
+                "command": {"shell": False, "value": kind.name, "arguments": list(kind.arguments)},
+                "resources": [scalar("cpus", 0.05), scalar("mem", mem)],
+            }
+            await scheduler.launch(offer, task)
+
+    async def _kill(self, scheduler: Scheduler) -> None:
+        asked: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(0.1)
+            now = time.monotonic()
+            for name, one in self._tasks.items():
+                if not one.kind.killed or terminal(scheduler, name):
+                    continue
+                due = asked.setdefault(name, now + one.mercy)
+                if now >= due:  # again and again: a kill may meet no agent
+                    asked[name] = now + 2.0
+                    await scheduler.kill(name)
+
+    async def _settle(self, scheduler: Scheduler) -> None:
+        """Until every task has come to its end; those that are to be killed are."""
+        killing = asyncio.create_task(self._kill(scheduler))
+        reconciled = {"tasks": [{"task_id": {"value": name}} for name in self._tasks]}
+        try:
+            async with asyncio.timeout(SETTLE):
+                while not all(terminal(scheduler, name) for name in self._tasks):
+                    await scheduler.call("RECONCILE", reconcile=reconciled)
+                    with contextlib.suppress(TimeoutError):
+                        await scheduler.until(
+                            lambda: all(terminal(scheduler, name) for name in self._tasks), timeout=5
+                        )
+        except TimeoutError:
+            self.outcome.complaints.append("not everything was told in time")
+        finally:
+            killing.cancel()
+            await asyncio.wait([killing])
+
+    async def _note_agents(self, master: Master) -> None:
+        """The ids that the master knows."""
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://{master.address}/master/state") as reply:
+                state = await reply.json()
+        self._ids |= {agent["id"] for agent in state["slaves"]}
+
+    # -- the judgement --------------------------------------------------------------------------------------
+
+    def _judge(self, scheduler: Scheduler) -> None:
+        complain = self.outcome.complaints.append
+        if len(self._ids) != len(set(TARGETS)):
+            complain(f"the agents had the ids {sorted(self._ids)}")
+        self.outcome.tasks = len(self._tasks)
+        for name, one in self._tasks.items():
+            updates = told(scheduler, name)
+            states = [update["state"] for update in updates]
+            ends = [update for update in updates if update["state"] not in LIVING]
+            if len(ends) != 1:
+                complain(f"{name} came to {len(ends)} ends: {states}")
+                continue
+            end = ends[0]
+            self.outcome.ends[f"{end['state']} {end.get('reason', '')}".strip()] += 1
+            if states != sorted(set(states), key=ORDER.index):
+                complain(f"{name} was told in the order {states}")
+            ran = "TASK_RUNNING" in states and one.target == "board"
+            if (end["state"], end.get("reason")) in EXCUSES and not ran:
+                continue
+            data = base64.b64decode(end.get("data", ""))
+            killed = one.kind.killed and end["state"] == "TASK_KILLED"
+            if not killed and (end["state"], data) != (one.kind.state, one.kind.data):
+                complain(f"{name} ended as {end['state']} with {data!r}: {end.get('message')}")
+
+
+LIVING = ("TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING")
+ORDER = [
+    *LIVING,
+    *("TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_LOST", "TASK_DROPPED", "TASK_GONE"),
+]
+
+
+def told(scheduler: Scheduler, name: str) -> list[dict[str, Any]]:
+    """The updates of a task as they came first: those of a uuid once, and what the master says without one
+    (reconciliation) only where it says more than was known."""
+    found: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for update in scheduler.updates:
+        if update["task_id"]["value"] != name:
+            continue
+        if "uuid" in update:
+            if update["uuid"] not in seen:
+                seen.add(update["uuid"])
+                found.append(update)
+        elif update["state"] not in LIVING and not any(one["state"] not in LIVING for one in found):
+            later = [
+                one
+                for one in scheduler.updates
+                if one["task_id"]["value"] == name and "uuid" in one and one["state"] not in LIVING
+            ]
+            if not later:
+                found.append(update)
+    return found
+
+
+def terminal(scheduler: Scheduler, name: str) -> bool:
+    """The framework was told the end of a task."""
+    return any(
+        update["task_id"]["value"] == name and update["state"] not in LIVING for update in scheduler.updates
+    )
+
+
+@contextlib.asynccontextmanager
+async def _served(machine: Machine, path: Path, up: asyncio.Event) -> AsyncIterator[Path]:
+    """The board's UART as a Unix socket; whoever comes last has it, and sets `up`."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up.set()
+        theirs, ours = await machine.connect()
+        pumps = [asyncio.create_task(_pump(reader, ours)), asyncio.create_task(_pump(theirs, writer))]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            writer.close()
+            ours.close()
+
+    server = await asyncio.start_unix_server(serve, path)
+    try:
+        yield path
+    finally:
+        server.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(4096):
+            writer.write(data)
+            await writer.drain()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def play(kills: int, seed: int) -> Outcome:
+    """A campaign in a folder that is kept when something went wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="mma-campaign-"))
+    outcome = await Campaign(kills, seed, folder).run()
+    if outcome.complaints:
+        outcome.complaints.append(f"see {folder}")
+    else:
+        shutil.rmtree(folder)
+    return outcome
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    words = parser.parse_args()
+    outcome = asyncio.run(play(words.kills, words.seed))
+    sys.stdout.write(
+        f"{outcome.kills} kills, {outcome.tasks} tasks in {outcome.seconds:.0f} s, seed {words.seed}\n"
+    )
+    for end, count in outcome.ends.most_common():
+        sys.stdout.write(f"{count:6} {end}\n")
+    for complaint in outcome.complaints:
+        sys.stdout.write(f"WRONG: {complaint}\n")
+    sys.exit(bool(outcome.complaints))
+
+
+if __name__ == "__main__":
+    main()
