@@ -45,6 +45,8 @@ ROOT = Path(__file__).parents[2]
 TARGETS = ("board", "board", "board", "host")
 """Where tasks go, and how often."""
 IN_FLIGHT = 4
+FLAGS = {"allocation_interval": "200ms", "max_agent_ping_timeouts": "40"}
+"""A gateway that is killed every few seconds misses many pings in a row; that is not the question here."""
 MOST = 4.0
 """Seconds from a gateway's first byte to the board to its end: some do not even reach the master."""
 SETTLE = 240.0
@@ -136,7 +138,7 @@ class Campaign:
             machine = await stack.enter_async_context(open_machine("stm32f4@qemu"))
             await machine.start(firmware.build(load_board("stm32f4")).elf)
             uart = await stack.enter_async_context(_served(machine, self._folder / "uart", self._up))
-            master = await stack.enter_async_context(Master(flags={"allocation_interval": "200ms"}))
+            master = await stack.enter_async_context(Master(flags=FLAGS))
             scheduler = await stack.enter_async_context(Scheduler(master.address))
             load = asyncio.create_task(self._load(scheduler))
             words = [sys.executable, str(Path(__file__).with_name("gateway_process.py"))]
@@ -252,7 +254,7 @@ class Campaign:
                 continue
             end = ends[0]
             self.outcome.ends[f"{end['state']} {end.get('reason', '')}".strip()] += 1
-            if states != sorted(set(states), key=ORDER.index):
+            if set(states) - set(ORDER) or states != sorted(set(states), key=ORDER.index):
                 complain(f"{name} was told in the order {states}")
             ran = "TASK_RUNNING" in states and one.target == "board"
             if (end["state"], end.get("reason")) in EXCUSES and not ran:
