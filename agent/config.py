@@ -42,6 +42,8 @@ class AgentConfig:
     """What becomes of executors that outlived a restart of the gateway: reconnect or cleanup."""
     reconfiguration_policy: str = "equal"
     """How an agent may have changed over a restart: equal or additive."""
+    strict: bool = True
+    """Damaged records end the gateway; otherwise they are put aside, and its agents are new ones."""
 
     require_peer_address_ip_match: bool = True
     """Take messages only from the address that their sender names; off for a master whose connections come

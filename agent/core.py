@@ -17,8 +17,9 @@ from typing import Any, Protocol
 from google.protobuf.message import DecodeError, Message
 
 from agent.authentication import Place
+from agent.compatibility import incompatibility
 from agent.config import AgentConfig
-from agent.errors import UnsafeMessageError
+from agent.errors import RecoveryError, UnsafeMessageError
 from agent.events import AgentEvent, Disconnected, Registered
 from agent.facts import attributes_of, resources_of
 from agent.fetcher import Fetcher
@@ -26,6 +27,7 @@ from agent.guard import Sealed, seal
 from agent.inbox import parse
 from agent.janitor import Janitor
 from agent.limits import limited
+from agent.operations import Operations
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
 from agent.registration import Registration, Standing
@@ -41,6 +43,8 @@ log = logging.getLogger(__name__)
 
 RECOVERY_RETRY = 5.0
 """Seconds between attempts to ask a target that does not answer what it runs."""
+CLEANUP_TIMEOUT = 30.0
+"""Seconds for executors to be ended by --recover=cleanup."""
 SHUTDOWN_TIMEOUT = 5.0
 """Seconds for executors to be ended when the agent shuts down."""
 
@@ -95,7 +99,10 @@ class Agent:
             around.config.default_role,
         )
         self.attributes = attributes_of(self.description, around.config.attributes)
-        self._checkpointed: list[mesos.Resource] = []
+        self.operations = Operations(
+            self, shelf, self.resources, around.config, self.tasks.reports.look_if_drained
+        )
+        self.tasks.reports.busy = lambda: bool(self.operations.all)
         self._leader: Upid | None = None
         self._ready = False
         """What was kept of an earlier life is read: before that no master may hear of us."""
@@ -167,13 +174,20 @@ class Agent:
 
     def checkpointed(self) -> Sequence[mesos.Resource]:
         """The dynamic reservations that the master asked us to keep."""
-        return self._checkpointed
+        return self.operations.reserved
+
+    @property
+    def resource_version(self) -> mesos.UUID:
+        """Of the agent's resources, in this life of it."""
+        return self.operations.version
 
     # -- life ---------------------------------------------------------------------------------------------
 
     async def run(self) -> str:
         """Live until stop() or until the master shuts the agent down; returns why it ended. Executors on
         the target live on after stop(), so that a restart finds them; a shut-down ends them."""
+        if self.config.recover == "cleanup":
+            return await self._clean_up()
         recovered = await self._shelf.load()
         self.tally.recovery_seconds = time.time() - self.started
         if recovered.agent_id and recovered.hostname != self.hostname:
@@ -182,7 +196,8 @@ class Agent:
             self._shelf.forget_agent()
         elif recovered.agent_id:
             self.registration.agent_id = recovered.agent_id
-            self._checkpointed = list(recovered.resources)
+            self._must_be_compatible(recovered.info)
+            self.operations.recover(recovered.resources, recovered.operations)
             self.tasks.recover(recovered)
         events = self.target.events()
         self._ready = True
@@ -204,9 +219,41 @@ class Agent:
             self._group = None
             self.registration.close()
             self.tasks.updates.close()
+            self.operations.pause()
         if self._shut_down:
             await self.executors.kill_all(SHUTDOWN_TIMEOUT)
         return self._shut_down or "stopped"
+
+    async def _clean_up(self) -> str:
+        """End what an earlier life left on the target and forget that life (--recover=cleanup)."""
+        try:
+            async with asyncio.timeout(CLEANUP_TIMEOUT):
+                await self.target.recover(())
+                while await self.target.usage():  # noqa: ASYNC110 - no event tells that none is left
+                    await asyncio.sleep(0.1)
+        except (HalError, TimeoutError) as error:
+            raise RecoveryError(
+                f"{self.target_name} could not be cleaned up: {error or 'its executors do not end'}.",
+                remedy="Try again, or restart the device.",
+            ) from error
+        self._shelf.forget_agent()
+        return "cleaned up"
+
+    def _must_be_compatible(self, before: mesos.SlaveInfo | None) -> None:
+        """RecoveryError when the target or its settings changed more than the policy lets them."""
+        problem = before and incompatibility(
+            before, self.slave_info(), self.config.reconfiguration_policy, any_port=not self.config.port
+        )
+        if problem:
+            raise RecoveryError(
+                f"{self.target_name} is not what it was: {problem}.",
+                remedy="Undo that, or begin anew with --recover=cleanup, which ends what it runs"
+                + (
+                    "; --reconfiguration_policy=additive lets it have more than before."
+                    if self.config.reconfiguration_policy == "equal"
+                    else "."
+                ),
+            )
 
     def stop(self, *, unregister: bool = False) -> None:
         """Make run() return. With `unregister` the master is told that the agent is gone for good: its
@@ -273,18 +320,19 @@ class Agent:
 
     def registered(self, agent_id: str, again: bool) -> None:
         """The master has us: updates flow."""
-        self._shelf.save_agent(agent_id, self.hostname)
+        self._shelf.save_agent(self.slave_info())
         master = self.registration.master
         assert master is not None
         log.info(
             "%s: %s with %s as %s", self.target_name, "again" if again else "registered", master, agent_id
         )
-        self.tell_master(
-            internal.UpdateSlaveMessage(
-                slave_id=mesos.SlaveID(value=agent_id), update_oversubscribed_resources=True
-            )
+        update = internal.UpdateSlaveMessage(
+            slave_id=mesos.SlaveID(value=agent_id), update_oversubscribed_resources=True
         )
+        self.operations.fill_update(update)
+        self.tell_master(update)
         self.tasks.updates.resume()
+        self.operations.resume()
         self.publish(Registered(self.target_name, agent_id, f"{master.ip}:{master.port}", again))
 
     def forsaken(self) -> None:
@@ -295,12 +343,17 @@ class Agent:
         """The master may not have us: updates wait."""
         log.info("%s: disconnected, %s", self.target_name, reason)
         self.tasks.updates.pause()
+        self.operations.pause()
         self.publish(Disconnected(self.target_name, reason))
 
     def unauthenticated(self, reason: str) -> None:
         """The master does not take our credential."""
         log.error("%s: %s", self.target_name, reason)
         self.publish(Disconnected(self.target_name, reason))
+
+    def resources_differ(self, reason: str) -> None:
+        """The master believes in other resources than there are."""
+        self.registration.again(reason)
 
     def reconcile(self, unknown: Sequence[internal.ReconcileTasksMessage]) -> None:
         """The master asks for tasks that it may know and we may not."""
@@ -363,8 +416,13 @@ class Agent:
             case internal.DrainSlaveMessage():
                 self.tasks.kills.drain(content.config)
             case internal.CheckpointResourcesMessage():
-                self._checkpointed = list(content.resources)
-                self._shelf.save_resources(self._checkpointed)
+                self.operations.checkpoint(content)
+            case internal.ApplyOperationMessage():
+                self.operations.apply(content)
+            case internal.AcknowledgeOperationStatusMessage():
+                self.operations.acknowledge(content)
+            case internal.ReconcileOperationsMessage():
+                self.operations.reconcile(content)
             case _ if self.registration.running:
                 self._from_master_while_registered(content)
             case _:

@@ -40,3 +40,15 @@ class UnsafeMessageError(AgentError):
 
 class StoreError(AgentError):
     """The agent's own records cannot be read or written."""
+
+
+class DamagedError(StoreError):
+    """The agent's own records are there and make no sense."""
+
+
+class RecoveryError(AgentError):
+    """The agent cannot go on as the one that it was: something about it has changed too much."""
+
+
+class ResourceError(AgentError):
+    """There is not enough of a resource, or an operation on it that this agent does not do."""

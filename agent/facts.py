@@ -12,10 +12,13 @@ CAPABILITIES = (
     mesos.SlaveInfo.Capability.MULTI_ROLE,
     mesos.SlaveInfo.Capability.HIERARCHICAL_ROLE,
     mesos.SlaveInfo.Capability.RESERVATION_REFINEMENT,
+    mesos.SlaveInfo.Capability.RESOURCE_PROVIDER,
+    mesos.SlaveInfo.Capability.AGENT_OPERATION_FEEDBACK,
     mesos.SlaveInfo.Capability.AGENT_DRAINING,
 )
-"""What these agents can do. Without the first three, frameworks that have roles get no offers of ours;
-RESOURCE_PROVIDER and AGENT_OPERATION_FEEDBACK come together with operations."""
+"""What these agents can do. Without the first three, frameworks that have roles get no offers of ours. With
+RESOURCE_PROVIDER reservations come as operations, one by one. RESIZE_VOLUME and TASK_RESOURCE_LIMITS make
+no sense without files and with exact budgets."""
 
 TARGET_ATTRIBUTE = "target"
 """Names the target behind an agent, as on the command line: its hostname is the gateway's."""

@@ -232,6 +232,7 @@ FLAGS: tuple[Flag, ...] = (
         "How an agent may have changed over a restart.",
         "equal|additive",
     ),
+    Flag("strict", "strict", about="Damaged records end the gateway instead of being put aside.", **_BOOLEAN),
     Flag("zk_session_timeout", "zk_session_timeout", about="Of the session with ZooKeeper.", **_DURATION),
     Flag("fetcher_cache_size", "cache_limit", about="Of fetched modules that are kept.", **_BYTES),
     Flag(
@@ -288,7 +289,7 @@ HOSTS = frozenset(
         *("image_provisioner_backend", "isolation", "launcher", "launcher_dir", "memory_profiling"),
         *("network_cni_config_dir", "network_cni_metrics", "network_cni_plugins_dir"),
         *("network_cni_root_dir_persist", "oversubscribed_resources_interval", "qos_correction_interval_min"),
-        *("revocable_cpu_low_priority", "runtime_dir", "sandbox_directory", "strict", "switch_user"),
+        *("revocable_cpu_low_priority", "runtime_dir", "sandbox_directory", "switch_user"),
         *("systemd_enable_support", "systemd_runtime_directory", "xfs_kill_containers", "xfs_project_range"),
         *("csi_plugin_config_dir", "disk_profile_adaptor", "enable_features", "resource_provider_config_dir"),
         *("fetcher_cache_dir", "fetcher_stall_timeout", "hadoop_home", "executor_environment_variables"),

@@ -14,7 +14,7 @@ from types import MappingProxyType, TracebackType
 from agent.config import AgentConfig
 from agent.core import Agent, Surroundings
 from agent.detector import Detector, detector_of, local_ip
-from agent.errors import ConfigError
+from agent.errors import AgentError, ConfigError
 from agent.events import EventHub, EventStream, Stopped
 from agent.fetcher import Fetcher
 from agent.guard import Sealed
@@ -142,7 +142,7 @@ class Gateway:
             self._files = Path(holder.name)
         else:
             self._files = folder
-        self._store = Store(folder / STORE_NAME if folder else None)
+        self._store = Store(folder / STORE_NAME if folder else None, strict=self.config.strict)
         self._stack.push_async_callback(self._store.close)
         await self._store.open()
         self._fetcher = Fetcher(self._files / CACHE_NAME, self.config)
@@ -247,6 +247,9 @@ class Gateway:
             if self._master is not None:
                 agent.detected(self._master)
             reason = await agent.run()
+        except AgentError as error:
+            log.error("the agent of %s ended: %s", name, error)
+            reason = str(error)
         except Exception as error:
             # One agent's failure is not the others'.
             log.exception("the agent of %s failed", name)

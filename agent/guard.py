@@ -231,9 +231,25 @@ def _check_operation_status(message: internal.UpdateOperationStatusMessage) -> N
     _require_id(name, "slave id", message.slave_id.value)
     known = message.HasField("operation_uuid") or message.HasField("framework_id")
     _require(known, name, "it has neither operation_uuid nor framework_id")
-    for field, holder in (("operation_uuid", message), ("uuid", message.status)):
+    holders = (("operation_uuid", message), ("uuid", message.status), ("uuid", message.latest_status))
+    for field, holder in holders:
         if holder.HasField(field):
             _require_uuid(name, field, getattr(holder, field).value)
+    # Master::updateOperation takes any other state for a bug of its own, and ends (LOG(FATAL)).
+    states = {
+        message.status.state,
+        message.latest_status.state if message.HasField("latest_status") else message.status.state,
+    }
+    _require(states <= _OPERATION_STATES, name, "only masters tell of an operation in such a state")
+
+
+_OPERATION_STATES = {
+    mesos.OPERATION_FINISHED,
+    mesos.OPERATION_FAILED,
+    mesos.OPERATION_DROPPED,
+    mesos.OPERATION_ERROR,
+    mesos.OPERATION_UNKNOWN,
+}
 
 
 def _check_slave_id(message: internal.UnregisterSlaveMessage) -> None:

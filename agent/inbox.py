@@ -21,6 +21,9 @@ _TYPES: dict[str, type[Message]] = {
         internal.ShutdownExecutorMessage,
         internal.UpdateFrameworkMessage,
         internal.CheckpointResourcesMessage,
+        internal.ApplyOperationMessage,
+        internal.AcknowledgeOperationStatusMessage,
+        internal.ReconcileOperationsMessage,
         internal.DrainSlaveMessage,
         internal.ShutdownMessage,
     )

@@ -58,6 +58,11 @@ class Registrant(Protocol):
         """Dynamic reservations."""
         ...
 
+    @property
+    def resource_version(self) -> mesos.UUID:
+        """Of the agent's resources, in this life of it."""
+        ...
+
     def fill_reregistration(self, message: internal.ReregisterSlaveMessage) -> None:
         """Add tasks, executors and frameworks."""
         ...
@@ -162,6 +167,12 @@ class Registration:
         )
         return True
 
+    def again(self, reason: str) -> None:
+        """Register once more: the master is to learn what has changed."""
+        if self.running:
+            self._stop_retry()
+            self._again(reason)
+
     def on_ping(self, sender: Upid, connected: bool) -> None:
         """PingSlaveMessage, from a slave-observer(N) of the master: answered in any state."""
         self._last_ping = asyncio.get_running_loop().time()
@@ -231,6 +242,7 @@ class Registration:
         for capability in CAPABILITIES:
             message.agent_capabilities.add(type=capability)
         message.checkpointed_resources.extend(self._agent.checkpointed())
+        message.resource_version_uuid.CopyFrom(self._agent.resource_version)
         return message
 
     def _reregister(self) -> internal.ReregisterSlaveMessage:
@@ -238,6 +250,7 @@ class Registration:
         for capability in CAPABILITIES:
             message.agent_capabilities.add(type=capability)
         message.checkpointed_resources.extend(self._agent.checkpointed())
+        message.resource_version_uuid.CopyFrom(self._agent.resource_version)
         self._agent.fill_reregistration(message)
         return message
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from google.protobuf.message import DecodeError
+
+from agent.errors import DamagedError
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
 from agent.records import TaskRecord
@@ -25,6 +29,10 @@ class Recovered:
     """Dynamic reservations that the master asked us to keep (CheckpointResourcesMessage)."""
     frameworks: tuple[mesos.FrameworkInfo, ...] = ()
     tasks: tuple[TaskRecord, ...] = ()
+    operations: tuple[mesos.Operation, ...] = ()
+    """Those whose end the master has not acknowledged."""
+    info: mesos.SlaveInfo | None = None
+    """As the master was told last."""
     updates: tuple[internal.StatusUpdate, ...] = field(default=())
     """In the order in which they were made."""
 
@@ -41,13 +49,22 @@ class Shelf:
         await self._store.durable()
 
     async def load(self) -> Recovered:
-        """All that is kept of this agent."""
+        """All that is kept of this agent. DamagedError when it cannot be read."""
+        try:
+            return await self._load()
+        except (DecodeError, ValueError, KeyError, sqlite3.DatabaseError) as error:
+            raise DamagedError(
+                f"The records of agent {self._name} cannot be read: {error}.",
+                remedy="Begin anew with --recover=cleanup, which ends what it runs.",
+            ) from error
+
+    async def _load(self) -> Recovered:
         rows = await self._store.read(
-            "SELECT agent_id, hostname, drain, resources FROM agents WHERE name = ?", self._name
+            "SELECT agent_id, hostname, drain, resources, info FROM agents WHERE name = ?", self._name
         )
         if not rows:
             return Recovered()
-        agent_id, hostname, drain, resources = rows[0]
+        agent_id, hostname, drain, resources, info = rows[0]
         kept = internal.CheckpointResourcesMessage.FromString(resources or b"")
         infos = await self._store.read("SELECT info FROM frameworks WHERE agent = ?", self._name)
         tasks = await self._store.read(
@@ -57,6 +74,7 @@ class Shelf:
         updates = await self._store.read(
             "SELECT body FROM updates WHERE agent = ? ORDER BY position", self._name
         )
+        operations = await self._store.read("SELECT body FROM operations WHERE agent = ?", self._name)
         return Recovered(
             agent_id=agent_id,
             hostname=hostname,
@@ -64,21 +82,23 @@ class Shelf:
             resources=tuple(kept.resources),
             frameworks=tuple(mesos.FrameworkInfo.FromString(info) for (info,) in infos),
             tasks=tuple(_task(*row) for row in tasks),
+            operations=tuple(mesos.Operation.FromString(body) for (body,) in operations),
+            info=None if info is None else mesos.SlaveInfo.FromString(info),
             updates=tuple(internal.StatusUpdate.FromString(body) for (body,) in updates),
         )
 
-    def save_agent(self, agent_id: str, hostname: str) -> None:
-        """The master gave the agent an id."""
+    def save_agent(self, info: mesos.SlaveInfo) -> None:
+        """The master knows the agent, by its id, as `info`."""
         self._store.write(
-            "INSERT INTO agents (name, agent_id, hostname) VALUES (?, ?, ?) ON CONFLICT (name) "
-            "DO UPDATE SET agent_id = excluded.agent_id, hostname = excluded.hostname",
-            *(self._name, agent_id, hostname),
+            "INSERT INTO agents (name, agent_id, hostname, info) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO "
+            "UPDATE SET agent_id = excluded.agent_id, hostname = excluded.hostname, info = excluded.info",
+            *(self._name, info.id.value, info.hostname, info.SerializeToString()),
         )
 
     def forget_agent(self) -> None:
         """The agent is no more: the next start is a new one."""
         self._store.write("DELETE FROM agents WHERE name = ?", self._name)
-        for table in ("frameworks", "tasks", "updates"):
+        for table in ("frameworks", "tasks", "updates", "operations"):
             self._store.write(f"DELETE FROM {table} WHERE agent = ?", self._name)
 
     def save_drain(self, drain: mesos.DrainConfig | None) -> None:
@@ -90,6 +110,17 @@ class Shelf:
         """The dynamic reservations."""
         body = internal.CheckpointResourcesMessage(resources=resources).SerializeToString()
         self._store.write("UPDATE agents SET resources = ? WHERE name = ?", body, self._name)
+
+    def save_operation(self, operation: mesos.Operation) -> None:
+        """An operation whose end is to be acknowledged."""
+        self._store.write(
+            "INSERT OR REPLACE INTO operations VALUES (?, ?, ?)",
+            *(self._name, operation.uuid.value, operation.SerializeToString()),
+        )
+
+    def drop_operation(self, uuid: bytes) -> None:
+        """Its end was acknowledged."""
+        self._store.write("DELETE FROM operations WHERE agent = ? AND uuid = ?", self._name, uuid)
 
     def save_framework(self, info: mesos.FrameworkInfo) -> None:
         """A framework that is new here or has changed."""

@@ -11,12 +11,13 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent.errors import StoreError
+from agent.errors import DamagedError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +68,10 @@ T = TypeVar("T")
 class Store:
     """The records of one gateway in `path`; None keeps nothing, and everything else stays the same."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, strict: bool = True) -> None:
+        """`strict` False: a damaged file is put aside and begun anew."""
         self._path = path
+        self._strict = strict
         self._connection: sqlite3.Connection | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._closing = threading.Event()
@@ -92,10 +95,23 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         assert self._path is not None
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(
-                self._path, timeout=1.0, check_same_thread=False, isolation_level=None
-            )
+            return self._connect_to(self._path)
+        except DamagedError as error:
+            if self._strict:
+                raise
+            aside = self._path.with_name(f"{self._path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+            log.error("%s It is kept as %s; all agents are new ones.", error.message, aside.name)
+            for suffix in ("", "-wal", "-shm"):
+                file = self._path.with_name(self._path.name + suffix)
+                if file.exists():
+                    file.rename(aside.with_name(aside.name + suffix))
+            return self._connect_to(self._path)
+
+    def _connect_to(self, path: Path) -> sqlite3.Connection:
+        connection = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, timeout=1.0, check_same_thread=False, isolation_level=None)
             # One gateway per folder: a second one would answer for the same agents.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -108,17 +124,28 @@ class Store:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("COMMIT")
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
         except (OSError, sqlite3.Error) as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+                raise DamagedError(
+                    f"The agent's records {path} are damaged: {error}.",
+                    remedy="Put back a copy, or begin anew with --no-strict: then its agents are new ones, "
+                    "and the executors on their targets are ended.",
+                ) from error
             busy = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
             problem = "another agent uses it" if busy else str(error)
             remedy = "Give each gateway its own work_dir, and one that it can write."
             raise StoreError(
-                f"The agent's records {self._path} cannot be opened: {problem}.", remedy=remedy
+                f"The agent's records {path} cannot be opened: {problem}.", remedy=remedy
             ) from error
         if version > SCHEMA_VERSION:
             connection.close()
             raise StoreError(
-                f"{self._path} was written by a newer version of this agent.",
+                f"{path} was written by a newer version of this agent.",
                 remedy="Run that version, or give this one another work_dir.",
             )
         return connection

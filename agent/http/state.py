@@ -63,7 +63,7 @@ def state_json(ask: Ask) -> Json:
     """The whole of /state, with the keys that a native agent always has. What the caller may not see is
     left out."""
     agent = ask.agent
-    total, used = agent.resources, used_resources(agent)
+    total, used = agent.operations.total, used_resources(agent)
     shows = {role for role in reserved_by_role([*total, *used]) if ask.approves(Action.VIEW_ROLE, role)}
     reserved, reserved_used = reserved_by_role(total), reserved_by_role(used)
     unreserved = [item for item in total if not item.reservations]

@@ -242,6 +242,10 @@ class TargetDouble:
         if self.autostart:
             self.post(Started(launch.key))
 
+    async def spawn_alone(self, key: str) -> None:
+        """As another gateway did."""
+        self.living[key] = Usage()
+
     async def kill(self, key: str, grace: float = 0.0) -> None:
         self.kills.append((key, grace))
         if self.autokill and key in self.living:

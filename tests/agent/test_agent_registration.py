@@ -73,6 +73,8 @@ async def test_registration_tells_what_the_target_is(master: MasterDouble) -> No
             capability.MULTI_ROLE,
             capability.HIERARCHICAL_ROLE,
             capability.RESERVATION_REFINEMENT,
+            capability.RESOURCE_PROVIDER,
+            capability.AGENT_OPERATION_FEEDBACK,
             capability.AGENT_DRAINING,
         }
         assert (await master.take(internal.UpdateSlaveMessage)).slave_id.value == "S0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from doubles import MasterDouble, TargetDouble, kill_task, run_task
 
 from agent.config import AgentConfig
 from agent.errors import StoreError
+from agent.events import Stopped
 from agent.gateway import STORE_NAME, Gateway
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
@@ -93,7 +95,7 @@ async def test_two_gateways_cannot_share_a_folder(tmp_path: Path) -> None:
 
 async def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database at all " * 100)
-    with pytest.raises(StoreError, match="cannot be opened"):
+    with pytest.raises(StoreError, match=r"are damaged: file is not a database.*--no-strict"):
         await Store(tmp_path / "text").open()
     newer = sqlite3.connect(tmp_path / "newer")
     newer.execute("PRAGMA user_version = 99")
@@ -102,6 +104,62 @@ async def test_files_that_are_not_ours_are_refused(tmp_path: Path) -> None:
         await Store(tmp_path / "newer").open()
     with pytest.raises(StoreError, match="cannot be opened"):
         await Store(tmp_path / "text" / "below").open()
+
+
+async def test_damaged_records_are_put_aside_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    store = Store(path)
+    await store.open()
+    for number in range(2000):
+        store.write(INSERT, f"{number:04}", "x")
+    await store.close()
+    data = bytearray(path.read_bytes())
+    data[8192:-4096] = bytes(len(data) - 12288)
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match="are damaged"):
+        await Store(path).open()
+    again = Store(path, strict=False)
+    await again.open()
+    assert await names(again) == []
+    await again.close()
+    assert any("damaged" in name for name in os.listdir(tmp_path))
+
+
+async def test_an_agent_whose_records_make_no_sense_says_so(tmp_path: Path) -> None:
+    target = TargetDouble()
+    async with MasterDouble() as master:
+        async with Gateway(master.address, [target], config(tmp_path)):
+            await master.take(internal.UpdateSlaveMessage)
+        connection = sqlite3.connect(tmp_path / STORE_NAME)
+        with connection:
+            connection.execute("INSERT INTO frameworks VALUES ('board', 'F0', x'ffff')")
+        connection.close()
+        async with Gateway(master.address, [], config(tmp_path)) as gateway:
+            events = gateway.events()
+            await gateway.add(target)
+            event = await anext(aiter(events))
+            assert isinstance(event, Stopped)
+            assert event.reason.startswith("The records of agent board cannot be read")
+            assert "--recover=cleanup" in event.reason
+
+
+async def test_a_full_disk_holds_up_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.store.RETRY", 0.05)
+    store = Store(tmp_path / "s")
+    await store.open()
+    assert store._connection is not None
+    store._connection.execute("PRAGMA max_page_count = 12")
+    for number in range(300):
+        store.write(INSERT, f"{number:04}", "x" * 400)
+    waiting = asyncio.create_task(store.durable())
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    store._connection.execute("PRAGMA max_page_count = 10000")  # somebody made room
+    await waiting
+    assert len(await names(store)) == 300
+    await store.close()
 
 
 def test_what_was_durable_survives_kill_9(tmp_path: Path) -> None:

@@ -37,13 +37,14 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
         capabilities: Sequence[str] = CAPABILITIES,
         checkpoint: bool = True,
         acknowledge: bool = True,
+        roles: Sequence[str] = ("*",),
     ) -> None:
         self._url = f"http://{master}/master/api/v1/scheduler"
         self._acknowledge = acknowledge
         self._info: Json = {
             "user": "root",
             "name": "test",
-            "roles": ["*"],
+            "roles": list(roles),
             "checkpoint": checkpoint,
             "failover_timeout": 600.0,
             "capabilities": [{"type": name} for name in capabilities],
@@ -51,6 +52,10 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
         self.id = ""
         self.offers: dict[str, Json] = {}
         self.updates: list[Json] = []
+        self.operations: list[Json] = []
+        """Statuses of operations; to be acknowledged by hand."""
+        self.messages: list[Json] = []
+        """From executors."""
         self.failures: list[Json] = []
         self.changed = asyncio.Condition()
 
@@ -183,6 +188,10 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
             "UPDATE": self._update,
             "OFFERS": self._offers,
             "RESCIND": lambda event: self._rescind(event["rescind"]["offer_id"]["value"]),
+            "UPDATE_OPERATION_STATUS": lambda event: self.operations.append(
+                event["update_operation_status"]["status"]
+            ),
+            "MESSAGE": lambda event: self.messages.append(event["message"]),
             "FAILURE": lambda event: self.failures.append(event["failure"]),
             "SUBSCRIBED": self._subscribed,
         }
