@@ -111,6 +111,7 @@ async def get_agent(ask: Ask, call: api.Call) -> Answer:
 async def get_operations(ask: Ask, call: api.Call) -> Answer:
     response = response_to(call)
     response.get_operations.SetInParent()
+    response.get_operations.operations.extend(ask.agent.operations.all)
     return response
 
 
