@@ -48,8 +48,9 @@ unit: install ## the quick tests
 test: lint unit ## everything: also the real master and the emulated boards
 	@$(BIN)/pytest -q -m end_to_end
 
-campaigns: install ## the long runs: the gateway killed at 100 random instants
+campaigns: install ## the long runs: the gateway killed at 100 random instants, its HTTP port fuzzed and flooded
 	@$(BIN)/python tests/campaigns/gateway.py --kills 100
+	@$(BIN)/python tests/campaigns/http_port.py --requests 1000000
 
 snapshots: install ## draw the screens' snapshots anew after a wanted change
 	@$(BIN)/pytest -q tests/console --snapshot-update

@@ -17,12 +17,13 @@ from aiohttp import web
 from agent.errors import PortError
 from agent.guard import Sealed
 from agent.wire import framing
+from agent.wire.bounds import Bounds, Server
 from agent.wire.outbox import Barrier, Outbox
 from agent.wire.upid import Peer, Upid
 
 log = logging.getLogger(__name__)
 
-BODY_LIMIT = 64 << 20
+BODY_LIMIT = 16 << 20
 """Bytes of one incoming message: a task with its module and labels stays far below."""
 KEEP_ALIVE = 366 * 24 * 3600.0
 """Seconds. An idle link is a healthy one; closing it would disconnect every agent behind it."""
@@ -81,6 +82,8 @@ class Port:
         self._outbox = Outbox(self._link_lost, barrier)
         self._runner: web.ServerRunner | None = None
         self._number = 0
+        self._bounds = Bounds()
+        self._watch: asyncio.Task[None] | None = None
         self._inbound: dict[asyncio.Task[None], Peer] = {}
         """Which peer sends over a connection, by aiohttp's task for it."""
 
@@ -112,14 +115,17 @@ class Port:
                 f"The agent cannot listen on {self._ip}:{self._wanted}: {error.strerror}.",
                 remedy="Choose another port (0 takes any free one) or another address of this machine.",
             ) from error
-        server = web.Server(self._handle, access_log=None, keepalive_timeout=KEEP_ALIVE)
+        server = Server(self._bounded, self._bounds, access_log=None, keepalive_timeout=KEEP_ALIVE)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.SockSite(self._runner, listener, backlog=1024).start()
         self._number = listener.getsockname()[1]
+        self._watch = asyncio.create_task(self._bounds.run(), name=f"connections of {self._number}")
 
     async def close(self) -> None:
         """Send what waits, then stop listening. Idempotent."""
+        if self._watch is not None:
+            self._watch.cancel()
         await self._outbox.close()
         runner, self._runner = self._runner, None
         if runner is not None:
@@ -155,6 +161,13 @@ class Port:
             for actor in list(self._actors.values()):
                 actor.peer_left(peer)
 
+    async def _bounded(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._bounds.begin(request)
+        try:
+            return await self._handle(request)
+        finally:
+            self._bounds.end(request)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         sender = framing.sender_of(request.headers) if request.method == "POST" else None
         if sender is None:
@@ -170,6 +183,7 @@ class Port:
         actor = self._actors.get(process)
         if actor is None:
             return web.Response(status=404)
+        self._bounds.carries_messages(request)
         try:
             actor.receive(framing.Message(sender, process, name, body))
         except Exception:
