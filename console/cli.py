@@ -16,6 +16,8 @@ COMMANDS = {
     "master": "Run the genuine Apache Mesos master on loopback.",
     "agent": "Put targets behind a master as its agents.",
     "run": "Run one WASM module as a Mesos task and judge how it ends.",
+    "ci": "Play scenarios headless: tasks, stimuli, faults, expectations.",
+    "replay": "Open the console on a recording of a case that failed.",
     "demo": "The main job without a screen: master, boards, tasks.",
     "console": "Open mma-console, the terminal IDE.",
     "boards": "Boards, memories, emulators, probes.",

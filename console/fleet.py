@@ -20,7 +20,9 @@ from hal.errors import BoardError
 from hal.target import Target
 
 if TYPE_CHECKING:
+    from emulation.faults import LinkFaults
     from emulation.machine import Machine
+    from hal.link import Traced
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +86,23 @@ def check_unique(names: Iterable[TargetName]) -> None:
         seen.add(name.text)
 
 
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a board is brought up, beyond its name. `faults` spoil its link, `icount` N makes an emulated
+    instruction take 2**N ns, `on_trace` hears every CoAP message."""
+
+    faults: LinkFaults | None = None
+    icount: int | None = None
+    on_trace: Callable[[Traced], None] | None = None
+
+
 class Member:
     """One target of a fleet with the machine under it. open() once, close() once; an open that fails
     undoes what it began."""
 
-    def __init__(self, name: TargetName) -> None:
+    def __init__(self, name: TargetName, setup: Setup | None = None) -> None:
         self.name = name
+        self._setup = setup or Setup()
         self.machine: Machine | None = None
         self.firmware: Path | None = None
         self._target: Target | None = None
@@ -137,10 +150,13 @@ class Member:
         from emulation.targets import open_machine
         from hal.mcu import McuTarget
 
-        self.machine = open_machine(f"{board.name}@{self.name.emulator}")
+        setup = self._setup
+        self.machine = open_machine(
+            f"{board.name}@{self.name.emulator}", faults=setup.faults, icount=setup.icount
+        )
         tell(f"starting {self.name.emulator}")
         await self.machine.start(self.firmware)
-        return McuTarget(self.name.text, board, self.machine.connect)
+        return McuTarget(self.name.text, board, self.machine.connect, on_trace=setup.on_trace)
 
     async def _stop_machine(self) -> None:
         if self.machine is not None:

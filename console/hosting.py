@@ -79,7 +79,7 @@ class Hosting:
         delay = RETRY_MIN
         while True:
             try:
-                await self._session.add(spec.name, spec.config(self._config))
+                await self._session.add(spec.name, config=spec.config(self._config))
                 return
             except Exception as error:  # the session told it, as a step that failed
                 if exit_code(error) is None:

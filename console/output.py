@@ -175,18 +175,18 @@ def write_junit(path: Path, name: str, seconds: float, status: Status | None, fa
     case = ElementTree.SubElement(suite, "testcase", attributes)
     if failure:
         ElementTree.SubElement(
-            case, "failure", message=_xml_text(failure), type=status.state if status else "NONE"
+            case, "failure", message=xml_text(failure), type=status.state if status else "NONE"
         )
     if status and status.data:
         output = ElementTree.SubElement(case, "system-out")
-        output.text = _xml_text(status.data.decode("utf-8", "backslashreplace"))
+        output.text = xml_text(status.data.decode("utf-8", "backslashreplace"))
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
     ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _xml_text(text: str) -> str:
+def xml_text(text: str) -> str:
     """XML 1.0 has no control characters but tab and line ends."""
     return "".join(char if char in "\t\n\r" or char >= " " else f"\\x{ord(char):02x}" for char in text)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from console.agents import active_targets
 from console.broadcast import Broadcast
 from console.events import FromTarget, Progressed, TargetDown, TargetUp
-from console.fleet import Member, TargetName
+from console.fleet import Member, Setup, TargetName
 from console.framework import Framework
 from console.run_async import first_error
 
@@ -90,10 +90,12 @@ class Session:
         """Post a step."""
         self._post(Progressed(subject, text, failed))
 
-    async def add(self, name: TargetName, config: AgentConfig | None = None) -> Member:
+    async def add(
+        self, name: TargetName, setup: Setup | None = None, config: AgentConfig | None = None
+    ) -> Member:
         """Open a target and put it behind the master; `config` where the agent has settings of its own.
         HalError or EmulationError when that fails, ConfigError when the settings do not suit it."""
-        member = Member(name)
+        member = Member(name, setup)
         try:
             await member.open(lambda text: self.tell(name.text, text))
             self._members[name.text] = member

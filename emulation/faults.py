@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import random
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from emulation.machine import Connect, Streams
@@ -21,6 +22,8 @@ _CHUNK = 4096
 class LinkFaults:
     """How bad a link is. Probabilities are per byte, 0 to 1; change them while it runs.
 
+    `tap` hears every chunk before anything is done to it: (to the device, bytes).
+
     `cut` swallows every byte in both directions while the streams stay open. `delay` is in seconds, for
     each chunk of bytes. The counts say what was done so far.
     """
@@ -31,6 +34,7 @@ class LinkFaults:
     duplicate: float = 0.0
     delay: float = 0.0
     cut: bool = False
+    tap: Callable[[bool, bytes], None] | None = field(default=None, repr=False)
     dropped: int = 0
     flipped: int = 0
     duplicated: int = 0
@@ -91,8 +95,8 @@ def with_faults(connect: Connect, faults: LinkFaults) -> Connect:
 async def _splice(device: Streams, far: Streams, faults: LinkFaults) -> None:
     """Pump between two streams until either side ends, then end both."""
     pumps = [
-        asyncio.create_task(_pump(device[0], far[1], faults)),
-        asyncio.create_task(_pump(far[0], device[1], faults)),
+        asyncio.create_task(_pump(device[0], far[1], faults, to_device=False)),
+        asyncio.create_task(_pump(far[0], device[1], faults, to_device=True)),
     ]
     try:
         await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -104,9 +108,13 @@ async def _splice(device: Streams, far: Streams, faults: LinkFaults) -> None:
         await asyncio.gather(*pumps, return_exceptions=True)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, faults: LinkFaults) -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, faults: LinkFaults, *, to_device: bool
+) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(_CHUNK):
+            if faults.tap is not None:
+                faults.tap(to_device, data)
             if faults.delay > 0:
                 await asyncio.sleep(faults.delay)
             if left := faults.apply(data):

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from emulation.errors import MachineDied, MachineError
+from emulation.errors import EmulationError, MachineDied, MachineError
 from emulation.faults import LinkFaults, with_faults
 from emulation.machine import Capabilities, Capability, Connect, State, Streams
 from emulation.process import Child
@@ -150,8 +150,11 @@ class ProcessMachine:
         await self.start(self._image)
 
     async def connect(self) -> Streams:
-        self._living()
-        return await self._connect()
+        try:
+            self._living()
+            return await self._connect()
+        except EmulationError as error:  # as any stream's factory: who connects tries again
+            raise ConnectionError(str(error)) from error
 
     # -- death ------------------------------------------------------------------------------------
 

@@ -163,7 +163,8 @@ class Machine(Protocol):
     async def write_register(self, name: str, value: int) -> None: ...
 
     async def connect(self) -> Streams:
-        """The UART of the link. One client at a time: a new one takes over from the last."""
+        """The UART of the link. One client at a time: a new one takes over from the last. ConnectionError
+        while the machine is off."""
         ...
 
     async def read_pin(self, pin: int) -> bool:

@@ -172,7 +172,7 @@ async def _serve(plan: AgentPlan, reporter: Reporter) -> None:
             if plan.file is None:
                 async with asyncio.TaskGroup() as group:
                     for spec in plan.targets:
-                        group.create_task(session.add(spec.name, spec.config(plan.config)))
+                        group.create_task(session.add(spec.name, config=spec.config(plan.config)))
                 await asyncio.Event().wait()
             hosting = Hosting(session, plan.config)
             stack.push_async_callback(hosting.close)

@@ -16,6 +16,7 @@ from hal.link.facts import (
     SlotState,
 )
 from hal.link.keeper import Connect, Streams
+from hal.link.trace import trace_line
 from hal.link.transport import Direction, Statistics, StreamTransport, Traced
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "StreamTransport",
     "Streams",
     "Traced",
+    "trace_line",
 ]

@@ -1,0 +1,172 @@
+"""One target behind a master of its own, with its link's faults at hand and everything recorded.
+
+What a case of a scenario and a test of the pytest plugin run on. Each rig is apart from every other: a
+master, a gateway, a framework and a board.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from console.budgets import Ask
+from console.ci.recording import Recording
+from console.errors import ConsoleError, NoOffer
+from console.events import FromTarget
+from console.fleet import Member, Setup, TargetName
+from console.framework import Framework
+from console.loglines import LogLine, LogLines, Origin, task_of
+from console.mesos import Task, TaskState
+from console.runner import complete, prepare, task_spec
+from console.session import Plan, Session, open_session
+from emulation.faults import LinkFaults
+from emulation.machine import Capability, Machine
+from hal.target import Ended, Usage
+
+_END_GRACE = 5.0
+"""Seconds that a killed task has to end."""
+
+
+class Rig:
+    """Made by open_rig()."""
+
+    def __init__(self, session: Session, name: TargetName, faults: LinkFaults, recording: Recording) -> None:
+        self._session = session
+        self._name = name
+        self.faults = faults
+        self.recording = recording
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return self._name.text
+
+    @property
+    def master(self) -> str:
+        """The master's HOST:PORT."""
+        return self._session.address
+
+    @property
+    def framework(self) -> Framework:
+        """The framework that launches here."""
+        return self._session.framework
+
+    @property
+    def member(self) -> Member:
+        """The target, with its machine."""
+        return self._session.members[self.target]
+
+    @property
+    def machine(self) -> Machine:
+        """The emulated board. ConsoleError where there is none."""
+        machine = self.member.machine
+        if machine is None:
+            raise ConsoleError(f"{self.target} is not emulated: this cannot be done to it.")
+        return machine
+
+    async def submit(self, module: Path, arguments: Iterable[str] = (), ask: Ask | None = None) -> str:
+        """Launch a module; returns the task's id. NoOffer, BudgetError, ModuleError."""
+        words = tuple(arguments)
+        data = await prepare(module)
+        full = await complete(self._session, self.target, data, words, ask or Ask())
+        return await self.framework.submit(task_spec(module, data, self.target, words, full))
+
+    async def until_running(self, task_id: str) -> Task:
+        """Until it runs or has ended."""
+        return await self._until(task_id, lambda task: task.state is TaskState.RUNNING or task.state.terminal)
+
+    async def until_ended(self, task_id: str) -> Task:
+        """Until its last state."""
+        return await self._until(task_id, lambda task: task.state.terminal)
+
+    async def _until(self, task_id: str, done: Callable[[Task], bool]) -> Task:
+        async with self.framework.listen() as queue:
+            while not done(task := self.framework.tasks[task_id]):
+                await queue.get()
+        return task
+
+    async def until_said(self, task_id: str, text: str) -> str:
+        """The first line of its executor's log that holds `text`."""
+        async with self._session.listen() as queue:
+            while True:
+                for line in self.log_of(task_id):
+                    if text in line:
+                        return line
+                await queue.get()
+
+    async def end(self, task_id: str, grace: float = 0.0) -> Task:
+        """Kill a task and wait a while for its end; ended ones are left as they are."""
+        await self.framework.kill(task_id, grace)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_GRACE + grace):
+                return await self.until_ended(task_id)
+        return self.framework.tasks[task_id]
+
+    def log_of(self, task_id: str) -> list[str]:
+        """Every whole line that the executor of a task logged so far."""
+        mine = (line for line in self._lines() if line.subject == task_id)
+        return [line.text for line in mine if line.origin is Origin.EXECUTOR]
+
+    def device_log(self) -> list[str]:
+        """What the target and its executors said, in order."""
+        return [f"{line.subject}: {line.text}" for line in self._lines()]
+
+    def _lines(self) -> Iterator[LogLine]:
+        lines = LogLines()
+        for _, event in self.recording.events:
+            if isinstance(event, FromTarget):
+                yield from lines.of(event.target, event.event)
+
+    def usage_of(self, task_id: str) -> Usage | None:
+        """What the executor of an ended task had used; None when it never ran."""
+        for _, event in reversed(self.recording.events):
+            ended = event.event if isinstance(event, FromTarget) else None
+            if isinstance(ended, Ended) and task_of(ended.key) == task_id:
+                return ended.usage
+        return None
+
+    def require(self, capability: Capability) -> Machine:
+        """The machine, if it can do that. ConsoleError or Unsupported says why not."""
+        machine = self.machine
+        machine.capabilities.require(capability)
+        return machine
+
+
+@asynccontextmanager
+async def open_rig(
+    name: TargetName,
+    *,
+    master: str | None = None,
+    seed: int = 0,
+    icount: int | None = None,
+    framework: str = "mma ci",
+) -> AsyncIterator[Rig]:
+    """Start a master unless one is given, the target and a framework; all of it ends with the block. Errors
+    of set-up are raised.
+
+    NoOffer when the master does not offer the target.
+    """
+    recording = Recording()
+    faults = LinkFaults(seed=seed, tap=recording.on_bytes)
+    setup = Setup(faults=faults, icount=icount, on_trace=recording.on_message)
+    plan = Plan(framework=framework)
+    async with open_session((), master=master, plan=plan, on_event=recording.on_event) as session:
+        async with session.framework.listen() as queue:
+            listening = asyncio.create_task(recording.follow(queue), name="record framework")
+            try:
+                member = await session.add(name, setup)
+                recording.firmware = member.firmware
+                try:
+                    async with asyncio.timeout(30):
+                        await session.framework.wait_for_offer(name.text)
+                except TimeoutError:
+                    raise NoOffer(f"The master did not offer {name.text} within 30 s.") from None
+                yield Rig(session, name, faults, recording)
+            finally:
+                listening.cancel()
+                await asyncio.wait([listening])
+                while not queue.empty():
+                    recording.on_event(queue.get_nowait())
