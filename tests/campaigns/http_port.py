@@ -33,7 +33,7 @@ from emulation.master import Master
 
 ROOT = Path(__file__).parents[2]
 AGENTS = 8
-WORKERS = 12
+WORKERS, STALLS, FLOODS = 12, 40, 4
 ANSWER = 60.0
 """Seconds for an answer or the end of the connection; the machine may be busy with others."""
 GLIMPSE = 0.02
@@ -275,14 +275,17 @@ async def play(requests: int, seed: int) -> Outcome:
 
 
 async def _attack(gateway: Gateway, requests: int, seed: int, outcome: Outcome) -> None:
+    """Most of it while connections stall; the last part while the port is flooded, too."""
     over = asyncio.Event()
+    flooded = min(requests // 5, 5000)
     async with asyncio.TaskGroup() as group:
         group.create_task(ping(gateway, outcome, over))
-        for number in range(40):
+        for number in range(STALLS):
             group.create_task(stall(gateway, number, outcome, over))
-        for number in range(4):
+        await fuzz(gateway, requests - flooded, seed, outcome)
+        for number in range(FLOODS):
             group.create_task(flood(gateway, seed + number, outcome, over))
-        await fuzz(gateway, requests, seed, outcome)
+        await fuzz(gateway, flooded, seed + 1, outcome)
         over.set()
 
 
