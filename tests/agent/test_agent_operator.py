@@ -128,6 +128,25 @@ async def test_tasks_executors_and_frameworks(bench: Bench) -> None:
     assert await bench.call("GET_CONTAINERS") == {"type": "GET_CONTAINERS"}
 
 
+async def test_operations_are_told_until_they_are_acknowledged(bench: Bench) -> None:
+    message = internal.ApplyOperationMessage()
+    message.operation_uuid.value = message.resource_version_uuid.uuid.value = bytes(16)
+    message.operation_info.type = mesos.Offer.Operation.RESERVE
+    cpus = message.operation_info.reserve.resources.add(name="cpus", type=mesos.Value.SCALAR)
+    cpus.scalar.value = 0.5
+    cpus.reservations.add(type=mesos.Resource.ReservationInfo.DYNAMIC, role="lab", principal="me")
+    bench.master.send(bench.gateway.agents["a"].pid, message)
+    await bench.master.take(internal.UpdateOperationStatusMessage)
+    (operation,) = (await bench.call("GET_OPERATIONS"))["get_operations"]["operations"]
+    assert operation["latest_status"]["state"] == "OPERATION_FINISHED"
+    assert operation["agent_id"] == {"value": "S0"}
+    async with bench.session.get(f"{bench.base}/slave(1)/state") as response:
+        state = await response.json()
+    assert state["reserved_resources"]["lab"]["cpus"] == 0.5
+    (full,) = state["reserved_resources_full"]["lab"]
+    assert (full["role"], full["reservation"]) == ("lab", {"principal": "me"})
+
+
 async def test_containers_and_files(bench: Bench) -> None:
     (found,) = (await bench.call("GET_CONTAINERS"))["get_containers"]["containers"]
     assert found["resource_statistics"]["mem_rss_bytes"] == 5512
