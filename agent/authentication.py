@@ -61,6 +61,11 @@ class Place(Protocol):
         """The agent."""
         ...
 
+    @property
+    def crowd(self) -> int:
+        """How many agents share its gateway."""
+        ...
+
     def join(self, actor: Authentication) -> None:
         """Let a process of the agent's listen beside it."""
         ...

@@ -27,6 +27,7 @@ from agent.guard import Sealed, seal
 from agent.inbox import parse
 from agent.janitor import Janitor
 from agent.limits import limited
+from agent.once import Once
 from agent.operations import Operations
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
@@ -107,7 +108,7 @@ class Agent:
         self._ready = False
         """What was kept of an earlier life is read: before that no master may hear of us."""
         self._group: asyncio.TaskGroup | None = None
-        self._stopping = asyncio.Event()
+        self._stopping = Once()
         self._shut_down = ""
 
     # -- facts --------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from agent.config import AgentConfig
 from agent.errors import TaskError
 from agent.fetcher import Fetcher
 from agent.launch import Source, launch_of
+from agent.once import Once
 from agent.records import TaskRecord
 from agent.sandbox import Sandboxes
 from agent.verdict import Kill
@@ -57,7 +58,7 @@ class Executors:
         self._sandboxes = sandboxes
         self._tasks: dict[str, TaskRecord] = {}
         self._mem_limit = target.describe().mem_bytes or None
-        self._settled = asyncio.Event()
+        self._settled = Once()
         """What an earlier life left on the target is known: before that nothing may be spawned."""
 
     def launch(self, task: TaskRecord, source: Source) -> None:

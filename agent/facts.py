@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from agent.proto import mesos_pb2 as mesos
 from agent.values import parse_value
-from hal.target import MEBIBYTE, Description, Items, Ranges, Scalar
+from hal.target import MEBIBYTE, Description, Items, Ranges, Resource, Scalar
 
 CAPABILITIES = (
     mesos.SlaveInfo.Capability.MULTI_ROLE,
@@ -37,42 +38,48 @@ def mem_bytes(value: float) -> int:
 def resources_of(description: Description) -> list[mesos.Resource]:
     """The target's resources, rounded; what would be zero or empty is left out, since a master drops the
     whole registration for a scalar that it rounds to nothing."""
-    found: list[mesos.Resource] = []
-    for item in description.resources:
-        resource = mesos.Resource(name=item.name)
-        if isinstance(item, Scalar):
-            value = round_scalar(item.value)
-            if value <= 0:
-                continue
-            resource.type = mesos.Value.SCALAR
-            resource.scalar.value = value
-        elif isinstance(item, Ranges):
-            if not item.ranges:
-                continue
-            resource.type = mesos.Value.RANGES
-            for begin, end in item.ranges:
-                resource.ranges.range.add(begin=begin, end=end)
-        elif isinstance(item, Items):
-            if not item.items:
-                continue
-            resource.type = mesos.Value.SET
-            resource.set.item.extend(sorted(item.items))
-        found.append(resource)
-    return found
+    found = (_resource(item) for item in description.resources)
+    return [resource for resource in found if resource is not None]
+
+
+@lru_cache(maxsize=1024)
+def _resource(item: Resource) -> mesos.Resource | None:
+    """Boards of one kind share their messages, which nobody changes: a fleet would be full of copies."""
+    resource = mesos.Resource(name=item.name)
+    if isinstance(item, Scalar):
+        value = round_scalar(item.value)
+        if value <= 0:
+            return None
+        resource.type = mesos.Value.SCALAR
+        resource.scalar.value = value
+    elif isinstance(item, Ranges):
+        if not item.ranges:
+            return None
+        resource.type = mesos.Value.RANGES
+        for begin, end in item.ranges:
+            resource.ranges.range.add(begin=begin, end=end)
+    elif isinstance(item, Items):
+        if not item.items:
+            return None
+        resource.type = mesos.Value.SET
+        resource.set.item.extend(sorted(item.items))
+    return resource
 
 
 def attributes_of(description: Description, extra: Mapping[str, str]) -> list[mesos.Attribute]:
     """The target's name and facts as TEXT, then what the operator adds (which wins), typed by its looks."""
     facts = {TARGET_ATTRIBUTE: description.name, **description.attributes}
-    values = {
-        name: mesos.Value(type=mesos.Value.TEXT, text=mesos.Value.Text(value=text))
-        for name, text in facts.items()
-    }
-    values |= {name: parse_value(text) for name, text in extra.items()}
-    return [_attribute(name, value) for name, value in sorted(values.items())]
+    texts = {name: (text, False) for name, text in facts.items()}
+    texts |= {name: (text, True) for name, text in extra.items()}
+    return [_attribute(name, *text) for name, text in sorted(texts.items())]
 
 
-def _attribute(name: str, value: mesos.Value) -> mesos.Attribute:
+@lru_cache(maxsize=1024)
+def _attribute(name: str, text: str, typed: bool) -> mesos.Attribute:
+    """Shared like _resource()'s."""
+    value = mesos.Value(type=mesos.Value.TEXT, text=mesos.Value.Text(value=text))
+    if typed:
+        value = parse_value(text)
     attribute = mesos.Attribute(name=name, type=value.type)
     if value.type == mesos.Value.SCALAR:
         attribute.scalar.CopyFrom(value.scalar)

@@ -53,6 +53,13 @@ class Seat:
 
     port: Port
     id: str
+    neighbours: Mapping[str, Agent]
+    """All agents of the gateway."""
+
+    @property
+    def crowd(self) -> int:
+        """How many agents share the gateway."""
+        return len(self.neighbours)
 
     @property
     def upid(self) -> Upid:
@@ -220,7 +227,7 @@ class Gateway:
                     f"There is an agent for {name} already.", remedy="Give each target its own name."
                 )
             berth = await self._berth()
-            seat = Seat(berth.port, f"slave({berth.next_number})")
+            seat = Seat(berth.port, f"slave({berth.next_number})", self._agents)
             berth.next_number += 1
             around = Surroundings(
                 *(config or self.config, self._fetcher, self._hub.publish, self._hostname),

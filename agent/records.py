@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -133,7 +132,9 @@ class Book:
 
     def __init__(self, completed: int) -> None:
         self.frameworks: dict[str, FrameworkRecord] = {}
-        self.completed: deque[tuple[mesos.FrameworkInfo, TaskRecord]] = deque(maxlen=completed)
+        self.completed: list[tuple[mesos.FrameworkInfo, TaskRecord]] = []
+        """The oldest first; a list, since an empty deque weighs 760 bytes an agent."""
+        self._most = completed
 
     def framework(self, info: mesos.FrameworkInfo) -> FrameworkRecord:
         """The record of this framework, made when it is new here."""
@@ -157,6 +158,7 @@ class Book:
         framework = self.frameworks[task.framework_id]
         del framework.tasks[task.id]
         self.completed.append((framework.info, task))
+        del self.completed[: max(0, len(self.completed) - self._most)]
         return self.forget_if_idle(framework)
 
     def forget_if_idle(self, framework: FrameworkRecord) -> bool:

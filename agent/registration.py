@@ -31,6 +31,8 @@ DEFAULT_PING_TIMEOUT = 75.0
 UNREACHABLE_RETRY = 2.0
 """Seconds at most between attempts while the master cannot be connected to: they burden nobody."""
 
+CROWD_RATE = 1500.0
+"""Registrations a second at most, on average, of all agents of a gateway together."""
 LINK_DOUBT = 0.2
 """Seconds in which the end of both links is one event: the master's death."""
 
@@ -100,6 +102,7 @@ class Registration:
             else Authentication(place, config, self._register, self._agent.unauthenticated)
         )
         self._retry: asyncio.TimerHandle | None = None
+        self._place = place
         self._backoff = config.registration_backoff
         self._ping_timer: asyncio.TimerHandle | None = None
         self._ping_timeout = DEFAULT_PING_TIMEOUT
@@ -135,7 +138,7 @@ class Registration:
         if self.running:
             self._again("the connection to the master broke")
         else:
-            self._begin(random.uniform(0, min(UNREACHABLE_RETRY, 2 * self._config.registration_backoff)))
+            self._begin(random.uniform(0, min(UNREACHABLE_RETRY, 2 * self._factor)))
 
     def peer_left(self, peer: Peer) -> None:
         """The master's link to our port ended. If ours to it ends too, it died, and link_lost() sees to
@@ -203,7 +206,7 @@ class Registration:
         if self.standing is Standing.TERMINATING:
             return
         self._disconnect(reason)
-        self._begin(random.uniform(0, self._config.registration_backoff))
+        self._begin(random.uniform(0, self._factor))
 
     def _disconnect(self, reason: str) -> None:
         if self.running:
@@ -213,8 +216,14 @@ class Registration:
     def _begin(self, delay: float) -> None:
         if self._authentication is not None:
             self._authentication.reset()  # the master forgets it with its link to us
-        self._backoff = 2 * self._config.registration_backoff
+        self._backoff = 2 * self._factor
         self._schedule(delay)
+
+    @property
+    def _factor(self) -> float:
+        """Seconds. A crowd takes its time: a master that is asked again by those whom it has not come to
+        yet falls further behind."""
+        return max(self._config.registration_backoff, self._place.crowd / CROWD_RATE)
 
     def _schedule(self, delay: float) -> None:
         self._stop_retry()

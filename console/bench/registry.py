@@ -16,6 +16,7 @@ from console.errors import UsageError
 BENCHMARKS = {
     "aot": "What WebAssembly costs on the device, beside native code and an interpreter.",
     "rules": "From the edge of a pin to the output that a rule on the device drives, in instructions.",
+    "fleet": "Many agents in one gateway: time, memory, processor, and the storm after a master's restart.",
     "footprint": "Flash and RAM of the kernel, by board and module, with the room that is left.",
 }
 """Name and summary, in the order in which they run; imported only when they do."""
