@@ -89,6 +89,8 @@ _Noreturn void mma_arch_reset(void);
 _Noreturn void mma_begin(void);
 uint32_t mma_stack_used(void);
 _Noreturn void mma_crashed(const struct mma_crash *crash);
+// The same for a kernel that hangs, by an interrupt of the clock that asked mma_kept_hangs; `where` it was.
+_Noreturn void mma_hung(const struct mma_crash *where);
 
 // Time. Microseconds and CPU cycles since boot; the cycles wrap, and are for differences.
 uint64_t mma_time(void);

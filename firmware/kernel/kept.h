@@ -17,6 +17,9 @@ struct mma_kept {
 };
 
 void mma_kept_boot(void);          // once, first
+void mma_kept_alive(void);         // the kernel's thread has come round
+// From the clock's interrupt, where that found the kernel itself at work: has it not come round for seconds?
+bool mma_kept_hangs(uint64_t now);
 uint32_t mma_kept_boots(void);
 uint32_t mma_kept_cause(void);     // enum mma_reset
 const struct mma_crash *mma_kept_crash(int32_t *slot); // NULL where the last boot didn't end in one

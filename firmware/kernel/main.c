@@ -45,6 +45,7 @@ _Noreturn void mma_main(void) {
     greet();
     for (;;) {
         mma_chip_watchdog_feed();
+        mma_kept_alive();
         (void)mma_arch_woken();
         mma_scheduler_run(mma_server_poll(mma_time()));
     }

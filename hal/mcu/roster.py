@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 
-from hal.abi import State
+from hal.abi import ResetCause, State
 from hal.broadcast import Broadcast
 from hal.errors import LinkError
 from hal.link import DeviceFacts, Link, Refused, Slots, SlotState
@@ -57,8 +57,9 @@ class Roster:
         crash = facts.crash
         if crash is not None:
             where = f", slot {crash.slot} running" if crash.slot >= 0 else ""
+            what = "hung" if facts.reset is ResetCause.WATCHDOG else "crashed"
             words = (
-                f"The kernel crashed before this start: cause {crash.cause}, pc 0x{crash.pc:08x}, "
+                f"The kernel {what} before this start: cause {crash.cause}, pc 0x{crash.pc:08x}, "
                 f"lr 0x{crash.lr:08x}, status 0x{crash.status:x}, address 0x{crash.address:08x}{where}."
             )
             self.events.publish(Diagnostic(words))

@@ -271,8 +271,14 @@ class Debugger:
         self.command("D")  # lets it run on
         self.line.close()
 
-    def command(self, text: str) -> str:
-        """The answer to one command."""
+    def run_to(self, address: int) -> None:
+        """Let it run until it is there."""
+        self.command(f"Z0,{address:x},2")
+        self.command("c", stops=True)
+        self.command(f"z0,{address:x},2")
+
+    def command(self, text: str, *, stops: bool = False) -> str:
+        """The answer to one command; `stops`: that it stopped again."""
         self.line.sendall(f"${text}#{sum(text.encode()) & 255:02x}".encode())
         while True:
             _, begin, rest = self._received.partition(b"$")
@@ -281,7 +287,7 @@ class Debugger:
                 self._received = begin + rest + self.line.recv(4096)
                 continue
             self.line.sendall(b"+")
-            if not answer.startswith((b"T", b"S")):  # that it stopped, which we know
+            if answer.startswith((b"T", b"S")) is stops:  # else: that it stopped, which we know
                 return answer.decode()
 
 

@@ -470,6 +470,29 @@ def test_a_crash_is_told_after_the_restart(
     assert "reset by kernel crash" in kernel.text
 
 
+@pytest.mark.boards("stm32f4")
+def test_a_kernel_that_hangs_is_restarted(
+    boot: Callable[..., Kernel], tmp_path: Path, firmware: Firmware
+) -> None:
+    kernel = boot("-gdb", f"unix:{tmp_path}/gdb,server,nowait")
+    before = kernel.get("d")
+    reset = firmware.symbol("mma_arch_reset") & ~1
+    with Debugger(tmp_path / "gdb") as debugger:
+        code = bytes.fromhex(debugger.command(f"m{reset:x},40"))
+        spin = reset + next(at for at in range(0, 64, 2) if code[at : at + 2] == b"\xfe\xe7")  # b .
+        debugger.run_to(firmware.symbol("mma_server_poll") & ~1)  # where interrupts are on
+        debugger.command(f"Pf={spin.to_bytes(4, 'little').hex()}")
+    deadline = time.monotonic() + 60
+    while "reset by watchdog" not in kernel.text:
+        assert time.monotonic() < deadline
+        kernel.wait(0.2)
+    after = kernel.get("d")
+    assert after[3] != before[3]
+    assert after[4] == ResetCause.WATCHDOG
+    assert (after[16][0], after[16][1]) == (15, spin), "found by SysTick, where it hung"
+    assert kernel.get("s") == [after[3]]
+
+
 def test_stand_in(boot: Callable[..., Kernel], tmp_path: Path, firmware: Firmware) -> None:
     kernel = boot("-gdb", f"unix:{tmp_path}/gdb,server,nowait")
     kernel.get("d")

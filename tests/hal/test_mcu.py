@@ -17,7 +17,7 @@ from device_double import Behaviour, DeviceDouble, Executor, double, exit_at_onc
 from guests import end_of, output_of, play, run, wasm
 from noisy_line import Line, Noise
 
-from hal.abi import EndCause, State, Trap
+from hal.abi import EndCause, ResetCause, State, Trap
 from hal.aot import Image
 from hal.boards import load_board
 from hal.errors import BoardError, HalError
@@ -270,14 +270,16 @@ async def test_a_restart_in_the_middle_of_a_launch() -> None:
         assert (await run(target, Launch("b", MODULE))).cause is Cause.EXITED
 
 
-async def test_a_crash_record_is_told() -> None:
+@pytest.mark.parametrize(("cause", "words"), [(ResetCause.CRASH, "crashed"), (ResetCause.WATCHDOG, "hung")])
+async def test_a_crash_record_is_told(cause: ResetCause, words: str) -> None:
     async with opened(forever) as (target, device, _):
         stream = target.events()
+        device.reset_cause = cause
         device.crash = {0: 4, 1: 0x08000100, 2: 0x08000200, 3: 0x82, 4: 0x12345678, 5: -1}
         await target.spawn(Launch("a", MODULE))
         await until(stream, is_a(Started))
         device.reboot()
-        told = await until(stream, lambda event: isinstance(event, Diagnostic) and "crashed" in event.text)
+        told = await until(stream, lambda event: isinstance(event, Diagnostic) and words in event.text)
         assert isinstance(told, Diagnostic)
         assert "pc 0x08000100" in told.text
 

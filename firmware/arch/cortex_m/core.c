@@ -17,6 +17,7 @@ struct frame {
     uint32_t pc;
     uint32_t xpsr;
 };
+#define SYSTICK 15 // its exception number
 #define FRAME_BASIC sizeof(struct frame)
 #define FRAME_FLOATS (26 * 4u)
 #define FLOATS_SAVED (16 * 4u) // s16-s31, by switch.S
@@ -177,7 +178,8 @@ void mma_arch_reset(void) {
     }
 }
 
-// Where switch.S goes when the kernel itself faults; `sp` is its stack pointer then, perhaps a useless one.
+// Where switch.S goes when the kernel itself faults, and the clock when it hangs; `sp` is its stack pointer then,
+// perhaps a useless one.
 _Noreturn void mma_kernel_fault(uint32_t sp, uint32_t exception_return) {
     struct mma_crash crash;
     uint32_t cause;
@@ -193,6 +195,9 @@ _Noreturn void mma_kernel_fault(uint32_t sp, uint32_t exception_return) {
         const struct frame *frame = (const struct frame *)(uintptr_t)sp;
         crash.pc = frame->pc;
         crash.lr = frame->lr;
+    }
+    if (crash.cause == SYSTICK) {
+        mma_hung(&crash);
     }
     mma_crashed(&crash);
 }

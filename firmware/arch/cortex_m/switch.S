@@ -9,6 +9,8 @@
 //
 // Written in the instructions of ARMv6-M, which every Cortex-M has, but where there are floating point registers.
 
+#include "kernel/config.h"
+
     .syntax unified
     .thumb
     .text
@@ -128,6 +130,14 @@ FUNCTION(mma_fault_handler)
     ldr r2, =mma_kernel_fault
     bx r2
 END(mma_fault_handler)
+
+#if MMA_SYSTICK
+FUNCTION(mma_systick_handler)
+    mov r0, sp                  // the frame of what was interrupted, if that was the kernel
+    mov r1, lr
+    b mma_systick
+END(mma_systick_handler)
+#endif
 
 FUNCTION(mma_leave)
     ldr r0, =mma_context_now

@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "chips/chip.h"
 #include "kernel/config.h"
+#include "kernel/kept.h"
 #include "registers.h"
 
 #if MMA_SYSTICK
@@ -79,11 +80,17 @@ void mma_alarm(uint64_t time) {
     mma_arch_unlock(before);
 }
 
-void mma_systick_handler(void) {
+_Noreturn void mma_kernel_fault(uint32_t sp, uint32_t exception_return);
+
+// By way of switch.S, which knows the stack pointer that the interrupt found.
+void mma_systick(uint32_t sp, uint32_t exception_return) {
     uint32_t before = mma_arch_lock();
     count(SYST_RVR + 1);
     set_for = 0; // the alarm was this one, or too far away for one round of the counter
     mma_arch_unlock(before);
+    if (!(exception_return & 4) && mma_kept_hangs(counted_us)) {
+        mma_kernel_fault(sp, exception_return);
+    }
     mma_arch_wake();
 }
 
