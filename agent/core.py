@@ -442,7 +442,4 @@ class Agent:
             case internal.ShutdownExecutorMessage():
                 self.tasks.kills.shutdown_executor(content.framework_id.value, content.executor_id.value)
             case internal.FrameworkToExecutorMessage():
-                # Best effort in Mesos too: guests have no way to take messages yet.
-                log.info(
-                    "%s: a message to executor %s is dropped", self.target_name, content.executor_id.value
-                )
+                self.tasks.message(content)

@@ -16,9 +16,31 @@ from agent.records import TaskRecord
 from agent.sandbox import Sandboxes
 from agent.verdict import Kill
 from hal.errors import HalError
-from hal.target import Cause, Connection, Diagnostic, Ended, Event, Started, Target
+from hal.target import Cause, Connection, Diagnostic, Ended, Event, Output, Started, Target
 
 log = logging.getLogger(__name__)
+
+MESSAGE_LIMIT = 64 << 10
+"""Bytes of a message from a guest."""
+
+
+MESSAGE = b"\x02"
+"""How a log line begins that is a message to the framework (mma_sendf of firmware/sdk/mma.h)."""
+
+
+class MessageLines:
+    """Finds messages in what a guest logs."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def of(self, output: Output) -> list[bytes]:
+        """The messages that this output completes; a line that was lost in part is none."""
+        if output.dropped:
+            self._rest = b"?"
+        *lines, self._rest = (self._rest + output.data).split(b"\n")
+        self._rest = self._rest[: MESSAGE_LIMIT + 1]
+        return [line[1:] for line in lines if line.startswith(MESSAGE) and len(line) <= MESSAGE_LIMIT]
 
 
 class Owner(Protocol):
@@ -34,6 +56,10 @@ class Owner(Protocol):
 
     def executor_cancelled(self, task: TaskRecord) -> None:
         """Killed before the target knew of it; the last call for a task."""
+        ...
+
+    def executor_message(self, task: TaskRecord, data: bytes) -> None:
+        """The guest has a message for its framework."""
         ...
 
     async def durable(self) -> None:
@@ -57,6 +83,7 @@ class Executors:
         self._owner = owner
         self._sandboxes = sandboxes
         self._tasks: dict[str, TaskRecord] = {}
+        self._messages: dict[str, MessageLines] = {}
         self._mem_limit = target.describe().mem_bytes or None
         self._settled = Once()
         """What an earlier life left on the target is known: before that nothing may be spawned."""
@@ -82,6 +109,16 @@ class Executors:
             self._owner.executor_cancelled(task)
             return
         self._owner.background(self._kill(task, grace), f"kill {task.target_key}")
+
+    def send(self, task: TaskRecord, data: bytes) -> None:
+        """A message of the framework; Mesos promises no delivery."""
+        self._owner.background(self._send(task, data), f"message to {task.target_key}")
+
+    async def _send(self, task: TaskRecord, data: bytes) -> None:
+        try:
+            await self._target.send(task.target_key, data)
+        except HalError as error:
+            log.info("%s: a message to %s is dropped: %s", self._target.name, task.target_key, error)
 
     async def kill_all(self, timeout: float) -> None:
         """End everything at once and without words: the agent shuts down. Waits `timeout` s at most."""
@@ -114,6 +151,9 @@ class Executors:
         elif (task := self._tasks.get(event.key)) is None:
             if isinstance(event, Ended):
                 self._release(event.key)
+        elif isinstance(event, Output):
+            for message in self._messages.setdefault(event.key, MessageLines()).of(event):
+                self._owner.executor_message(task, message)
         elif isinstance(event, Started):
             self._owner.executor_started(task)
         elif isinstance(event, Ended):
@@ -136,6 +176,7 @@ class Executors:
 
     def _forget(self, task: TaskRecord) -> None:
         self._tasks.pop(task.target_key, None)
+        self._messages.pop(task.target_key, None)
         if task.deadline is not None:
             task.deadline.cancel()
             task.deadline = None

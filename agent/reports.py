@@ -129,6 +129,14 @@ class Reports:
         message.executor_id.value = executor_id
         self._host.tell_master(message)
 
+    def tell_message(self, framework_id: str, executor_id: str, data: bytes) -> None:
+        """A message of an executor; Mesos promises no delivery."""
+        message = internal.ExecutorToFrameworkMessage(data=data)
+        message.slave_id.value = self._host.agent_id
+        message.framework_id.value = framework_id
+        message.executor_id.value = executor_id
+        self._host.tell_master(message)
+
     def _drained(self, framework: FrameworkRecord, verdict: Verdict) -> Verdict:
         """While draining, kills say so (Slave::statusUpdate)."""
         if self.drain is None or verdict.state not in (mesos.TASK_KILLING, mesos.TASK_KILLED):

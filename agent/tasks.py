@@ -206,6 +206,12 @@ class Tasks:
             text = f"{which} before delivery to the executor"
             self._end(framework, task, Verdict(mesos.TASK_KILLED, reason, _AGENT, text))
 
+    def executor_message(self, task: TaskRecord, data: bytes) -> None:
+        """The guest has a message for its framework."""
+        framework = self.book.frameworks.get(task.framework_id)
+        if framework is not None and not framework.terminating and not task.abandoned:
+            self.reports.tell_message(framework.id, task.executor_id, data)
+
     def background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run something beside."""
         return self._host.background(work, name)
@@ -244,6 +250,14 @@ class Tasks:
             framework.info.CopyFrom(message.framework_info)
             self._shelf.save_framework(framework.info)
         self.updates.resume(framework.id)
+
+    def message(self, message: internal.FrameworkToExecutorMessage) -> None:
+        """FrameworkToExecutorMessage: to every guest under that executor."""
+        framework = self.book.frameworks.get(message.framework_id.value)
+        tasks = framework.tasks_of(message.executor_id.value) if framework is not None else []
+        for task in tasks:
+            if not task.terminal:
+                self.executors.send(task, message.data)
 
     def fill_reregistration(self, message: internal.ReregisterSlaveMessage) -> None:
         """All tasks that live or wait for an acknowledgement, with their executors and frameworks."""

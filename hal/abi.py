@@ -98,6 +98,8 @@ class RuleKind(IntEnum):
     THRESHOLD = 2
     TIMER = 3
     PWM = 4
+    STOP = 5
+    MESSAGE = 6
 
 
 class Edge(IntEnum):

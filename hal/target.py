@@ -260,8 +260,12 @@ class Target(Protocol):
         ...
 
     async def kill(self, key: str, grace: float = 0.0) -> None:
-        """End an executor, waiting `grace` seconds for it to end by itself. Its Ended follows (KILLED
-        unless it ended first). Unknown keys are ignored."""
+        """End an executor: tell its guest, and wait `grace` seconds for it to end by itself. Its Ended
+        follows (KILLED unless it ended first). Unknown keys are ignored."""
+        ...
+
+    async def send(self, key: str, data: bytes) -> None:
+        """Hand a message to a guest; HalError says why it does not take it."""
         ...
 
     async def usage(self) -> Mapping[str, Usage]:

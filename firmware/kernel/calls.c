@@ -197,6 +197,14 @@ void mma_host_call(struct mma_executor *executor, const struct mma_called *calle
     case MMA_CALL_ON_TIMER:
         answer = mma_rule_timer(executor, argument[0] | (uint64_t)argument[1] << 32, argument[2]);
         break;
+    case MMA_CALL_ON_STOP:
+        answer = mma_rule_stop(executor, argument[0]);
+        break;
+    case MMA_CALL_ON_MESSAGE:
+        answer = guest(executor, argument[0], argument[1])
+                     ? mma_rule_message(executor, argument[0], argument[1], argument[2])
+                     : MMA_ERR_FAULT;
+        break;
     case MMA_CALL_OFF:
         answer = mma_rule_off(executor, argument[0]);
         break;

@@ -95,6 +95,10 @@ static int post_action(const struct mma_coap *request, struct mma_reply *reply, 
         }
         return 0;
     }
+    if (what == 3) {
+        return executor->state == MMA_RUNNING ? mma_rules_stop(executor, mma_cbor_number(data, length, 4, 0))
+                                              : MMA_ERR_STATE;
+    }
     const uint8_t *digest = mma_cbor_string(data, length, 1, MMA_DIGEST);
     if (what != 1 || !digest) {
         return MMA_ERR_INVALID;
@@ -212,6 +216,13 @@ static int get_rules(struct mma_reply *reply, const struct mma_executor *executo
     return 0;
 }
 
+static int post_message(const struct mma_coap *request, struct mma_reply *reply, struct mma_executor *executor) {
+    reply->code = MMA_CODE_CHANGED;
+    return executor->state == MMA_RUNNING
+               ? mma_rules_message(executor, request->payload.data, request->payload.length)
+               : MMA_ERR_STATE;
+}
+
 static int delete(struct mma_reply *reply, struct mma_executor *executor) {
     reply->code = MMA_CODE_DELETED;
     mma_executor_free(executor);
@@ -239,6 +250,9 @@ static int act(const struct mma_coap *request, struct mma_reply *reply, struct m
     }
     if (request->depth == 3 && mma_view_is(&request->path[2], "result")) {
         return get ? get_result(reply, executor) : MMA_ERR_UNSUPPORTED;
+    }
+    if (request->depth == 3 && mma_view_is(&request->path[2], "message")) {
+        return request->code == MMA_CODE_POST ? post_message(request, reply, executor) : MMA_ERR_UNSUPPORTED;
     }
     if (request->depth == 3 && mma_view_is(&request->path[2], "rules")) {
         return get ? get_rules(reply, executor) : MMA_ERR_UNSUPPORTED;

@@ -167,6 +167,69 @@ static void look_at_clock(struct mma_rule *rule, uint64_t now) {
     come_true(rule, periods);
 }
 
+// -- what the gateway tells --------------------------------------------------------------------------------------
+
+static int take_told(struct mma_executor *executor, enum mma_rule_kind kind, uint32_t to, uint32_t size,
+                     uint32_t handler) {
+    if (handler == UINT32_MAX) {
+        return MMA_ERR_INVALID;
+    }
+    struct mma_rule *rule = take(executor, kind, 0);
+    if (!rule) {
+        return MMA_ERR_NOROOM;
+    }
+    rule->above = (int32_t)to;
+    rule->below = (int32_t)size;
+    rule->handler = handler;
+    return number_of(executor, rule);
+}
+
+int mma_rule_stop(struct mma_executor *executor, uint32_t handler) {
+    return take_told(executor, MMA_RULE_STOP, 0, 0, handler);
+}
+
+int mma_rule_message(struct mma_executor *executor, uint32_t to, uint32_t size, uint32_t handler) {
+    return take_told(executor, MMA_RULE_MESSAGE, to, size, handler);
+}
+
+static struct mma_rule *find(const struct mma_executor *executor, enum mma_rule_kind kind) {
+    struct mma_rule *rule = mma_rules_of(executor);
+    for (uint32_t i = 0; i < executor->rules; i++, rule++) {
+        if (rule->kind == kind) {
+            return rule;
+        }
+    }
+    return 0;
+}
+
+int mma_rules_stop(struct mma_executor *executor, uint32_t milliseconds) {
+    struct mma_rule *rule = find(executor, MMA_RULE_STOP);
+    if (!rule) {
+        return MMA_ERR_NOENT;
+    }
+    come_true(rule, (int32_t)milliseconds);
+    look_at_once();
+    return 0;
+}
+
+int mma_rules_message(struct mma_executor *executor, const uint8_t *data, uint32_t length) {
+    struct mma_rule *rule = find(executor, MMA_RULE_MESSAGE);
+    if (!rule) {
+        return MMA_ERR_NOENT;
+    }
+    if (length > (uint32_t)rule->below) {
+        return MMA_ERR_NOROOM;
+    }
+    if (!executor->waits || rule->state & PENDING) {
+        return MMA_ERR_BUSY; // the buffer may still be read
+    }
+    uint32_t memory = mma_place_memory(&executor->place, &executor->parts).low;
+    memcpy(mma_at(memory + (uint32_t)rule->above), data, length);
+    come_true(rule, (int32_t)length);
+    look_at_once();
+    return 0;
+}
+
 // -- pulses ------------------------------------------------------------------------------------------------------
 
 static struct mma_rule *pwm_of(const struct mma_executor *executor, uint32_t pin) {

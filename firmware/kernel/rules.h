@@ -32,6 +32,9 @@ int mma_rule_threshold(struct mma_executor *executor, uint32_t sensor, const int
                        uint32_t handler);
 int mma_rule_timer(struct mma_executor *executor, uint64_t period, uint32_t handler);
 int mma_rule_pwm(struct mma_executor *executor, uint32_t pin, uint32_t period_ns, uint32_t high_ns);
+int mma_rule_stop(struct mma_executor *executor, uint32_t handler);
+// Messages go to [to, to + size) of its linear memory, which the caller has checked.
+int mma_rule_message(struct mma_executor *executor, uint32_t to, uint32_t size, uint32_t handler);
 int mma_rule_off(struct mma_executor *executor, uint32_t rule);
 // End the pulses on a pin, if there are any.
 void mma_rule_pwm_off(struct mma_executor *executor, uint32_t pin);
@@ -41,6 +44,11 @@ bool mma_rule_wait(struct mma_executor *executor);
 // It begins without rules, and leaves none behind: what it drove becomes an input again.
 void mma_rules_begin(struct mma_executor *executor);
 void mma_rules_end(struct mma_executor *executor);
+
+// From the gateway: it is to end within so many milliseconds; a message. 0, or MMA_ERR_NOENT where no rule is about
+// that; for messages also NOROOM, and BUSY while its handler is at the one before.
+int mma_rules_stop(struct mma_executor *executor, uint32_t milliseconds);
+int mma_rules_message(struct mma_executor *executor, const uint8_t *data, uint32_t length);
 
 // See what has come true, and wake who waits for it. Gives when to look again, microseconds since boot.
 uint64_t mma_rules_poll(uint64_t now);

@@ -84,6 +84,8 @@ enum mma_call {
     MMA_CALL_OFF = 14,          // (rule) -> error
     MMA_CALL_WAIT = 15,         // () -> u64: handler, value << 32; all ones if no rule can come true
     MMA_CALL_PWM = 16,          // (pin, period ns, high ns) -> error
+    MMA_CALL_ON_STOP = 17,      // (handler) -> rule or error
+    MMA_CALL_ON_MESSAGE = 18,   // (ptr, len, handler) -> rule or error
     MMA_CALL_TRAP = 0x80,       // + enum mma_trap, does not return
 };
 
@@ -107,6 +109,8 @@ enum mma_rule_kind {
     MMA_RULE_THRESHOLD = 2,
     MMA_RULE_TIMER = 3,
     MMA_RULE_PWM = 4,
+    MMA_RULE_STOP = 5,
+    MMA_RULE_MESSAGE = 6,
 };
 
 // Bytes that a rule takes of the executor's code part.

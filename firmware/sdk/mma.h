@@ -97,6 +97,14 @@ struct mma_threshold {
 };
 MMA_IMPORT("on_threshold") int32_t mma_on_threshold_named(const struct mma_threshold *threshold, mma_handler handler);
 
+// `handler` gets how many milliseconds are left, once somebody wants the task to end and gives it time. What main
+// then returns makes no difference to Mesos, the result does.
+MMA_IMPORT("on_stop") int32_t mma_on_stop(mma_handler handler);
+
+// `handler` gets the length of a message of the framework, which is in `buffer` until the handler returns. One that
+// does not fit is refused. Messages may get lost.
+MMA_IMPORT("on_message") int32_t mma_on_message(void *buffer, size_t size, mma_handler handler);
+
 // Forget a rule. 0 or an error.
 MMA_IMPORT("off") int32_t mma_off(int32_t rule);
 
@@ -233,6 +241,10 @@ __attribute__((format(printf, 1, 2))) MMA_HELPER int32_t mma_logf(const char *fo
     va_end(values);
     return mma_log(line, length);
 }
+
+// Send a message to the framework: a line as printf makes it, of less than MMA_LINE bytes. It may get lost. It travels
+// as a log line that begins with the byte 2.
+#define mma_sendf(...) mma_logf("\002" __VA_ARGS__)
 
 // Publish a text as printf makes it.
 __attribute__((format(printf, 1, 2))) MMA_HELPER int32_t mma_resultf(const char *format, ...) {

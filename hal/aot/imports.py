@@ -24,6 +24,8 @@ FUNCTIONS: dict[str, Signature] = {
     "on_edge": Signature(("i32", "i32", "i32"), ("i32",)),
     "on_threshold": Signature(("i32", "i32"), ("i32",)),
     "on_timer": Signature(("i64", "i32"), ("i32",)),
+    "on_stop": Signature(("i32",), ("i32",)),
+    "on_message": Signature(("i32", "i32", "i32"), ("i32",)),
     "off": Signature(("i32",), ("i32",)),
     "wait": Signature((), ("i64",)),
 }
@@ -31,7 +33,7 @@ FUNCTIONS: dict[str, Signature] = {
 RULES = 8
 """Rules of an executor whose module imports one of RULED."""
 
-RULED = frozenset({"pwm", "on_edge", "on_threshold", "on_timer"})
+RULED = frozenset({"pwm", "on_edge", "on_threshold", "on_timer", "on_stop", "on_message"})
 """Functions that take a rule each."""
 
 ENTRIES = ("main", "_start")

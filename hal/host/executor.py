@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from wasmtime import Config, Engine, Frame, Func, Linker, Memory, Module, Store, Trap, TrapCode, WasmtimeError
 
 from hal import abi, ends
+from hal.abi import ErrorNumber
 from hal.aot import binary
 from hal.aot.imports import ENTRIES
 from hal.aot.lines import WASM, Spot, read_lines
@@ -96,6 +97,14 @@ class Executor:
     def kill(self) -> None:
         """End it, whatever it does. Idempotent; from any thread."""
         self._guest.stop()
+
+    def ask_to_stop(self, grace: float) -> None:
+        """Tell the guest that it is to end within `grace` seconds; from any thread."""
+        self._guest.ask_to_stop(grace)
+
+    def deliver(self, data: bytes) -> ErrorNumber:
+        """Hand a message to the guest; from any thread."""
+        return self._guest.deliver(data)
 
     def join(self, timeout: float) -> bool:
         """Wait until the thread has ended; False if it has not in `timeout` seconds."""

@@ -28,6 +28,18 @@ class Timer:
     due: float
 
 
+@dataclass(slots=True)
+class Told:
+    """A rule about what the gateway tells: that it is to end, or (`size` set) a message for its buffer."""
+
+    handler: int
+    to: int = 0
+    size: int | None = None
+    waiting: bytes | None = None
+    """The message, or b"" for an end that is wanted."""
+    value: int = 0
+
+
 class Guest:
     """One executor's side of the host calls. Runs in the executor's thread, but for stop().
 
@@ -56,13 +68,40 @@ class Guest:
         self._interrupt = interrupt
         self._started = started
         self._timers: dict[int, Timer] = {}
+        self._told: dict[int, Told] = {}
+        self._lock = threading.Lock()
+        """Over what the gateway's thread puts into the rules."""
+        self._news = threading.Event()
         self._stopping = threading.Event()
 
     def stop(self) -> None:
         """Kill: ends a sleep at once and a loop at its next turn. From any thread."""
         self.killed = True
         self._stopping.set()
+        self._news.set()
         self._interrupt()
+
+    def ask_to_stop(self, grace: float) -> None:
+        """Its rule about that comes true, if it has one. From any thread."""
+        with self._lock:
+            for rule in self._told.values():
+                if rule.size is None:
+                    rule.waiting, rule.value = b"", min(round(grace * 1000), (1 << 31) - 1)
+        self._news.set()
+
+    def deliver(self, data: bytes) -> ErrorNumber:
+        """A message: OK, or NOENT, NOROOM, BUSY. From any thread."""
+        with self._lock:
+            rule = next((rule for rule in self._told.values() if rule.size is not None), None)
+            if rule is None or rule.size is None:
+                return ErrorNumber.NOENT
+            if len(data) > rule.size:
+                return ErrorNumber.NOROOM
+            if rule.waiting is not None:
+                return ErrorNumber.BUSY
+            rule.waiting, rule.value = data, len(data)
+        self._news.set()
+        return ErrorNumber.OK
 
     def define(self, linker: Linker) -> None:
         """Give a linker all that a guest may import."""
@@ -72,24 +111,53 @@ class Guest:
             )
             linker.define_func(MODULE, name, kind, getattr(self, f"call_{name}"), access_caller=True)
 
-    # -- rules: timers only, since the host has no pins and sensors ---------------------------------
+    # -- rules: no edges and thresholds, since the host has no pins and sensors ---------------------
 
     def call_on_timer(self, caller: Caller, period: int, handler: int) -> int:
         period &= 0xFFFF_FFFF_FFFF_FFFF
         if not period or handler == -1:
             return ErrorNumber.INVALID
-        free = [number for number in range(RULES) if number not in self._timers]
-        if not free:
-            return ErrorNumber.NOROOM
-        self._timers[free[0]] = Timer(period / 1e6, handler, time.monotonic() + period / 1e6)
-        return free[0]
+        number = self._free_rule()
+        if number >= 0:
+            self._timers[number] = Timer(period / 1e6, handler, time.monotonic() + period / 1e6)
+        return number
+
+    def _free_rule(self) -> int:
+        free = (number for number in range(RULES) if number not in self._timers and number not in self._told)
+        return next(free, ErrorNumber.NOROOM)
+
+    def call_on_stop(self, caller: Caller, handler: int) -> int:
+        return self._tell(Told(handler))
+
+    def call_on_message(self, caller: Caller, to: int, size: int, handler: int) -> int:
+        if self._read(caller, to, size) is None:
+            return ErrorNumber.FAULT
+        return self._tell(Told(handler, to & 0xFFFF_FFFF, size & 0xFFFF_FFFF))
+
+    def _tell(self, rule: Told) -> int:
+        if rule.handler == -1:
+            return ErrorNumber.INVALID
+        number = self._free_rule()
+        if number >= 0:
+            with self._lock:
+                self._told[number] = rule
+        return number
 
     def call_off(self, caller: Caller, rule: int) -> int:
-        return ErrorNumber.NOENT if self._timers.pop(rule, None) is None else ErrorNumber.OK
+        with self._lock:
+            gone = self._timers.pop(rule, None) or self._told.pop(rule, None)
+        return ErrorNumber.NOENT if gone is None else ErrorNumber.OK
 
     def call_wait(self, caller: Caller) -> int:
         self.switches += 1
-        while self._timers and not self._stopping.is_set():
+        while (self._timers or self._told) and not self._stopping.is_set():
+            self._news.clear()
+            told = self._take_told(caller)
+            if told is not None:
+                return told
+            if not self._timers:
+                self._news.wait(threading.TIMEOUT_MAX)
+                continue
             # the one that is due for longest, so that each has its turn
             timer = min(self._timers.values(), key=lambda timer: timer.due)
             left = timer.due - time.monotonic()
@@ -97,8 +165,20 @@ class Guest:
                 periods = 1 + int(-left / timer.period)
                 timer.due += periods * timer.period
                 return (timer.handler & 0xFFFF_FFFF) | min(periods, 100) << 32
-            self._stopping.wait(min(left, threading.TIMEOUT_MAX))
+            self._news.wait(min(left, threading.TIMEOUT_MAX))
         return -1
+
+    def _take_told(self, caller: Caller) -> int | None:
+        """What wait() gives for a rule that came true; its message is in the guest's memory by then."""
+        with self._lock:
+            rule = next((rule for rule in self._told.values() if rule.waiting is not None), None)
+            if rule is None:
+                return None
+            data, rule.waiting = rule.waiting, None
+        memory = self._memory_of(caller)
+        if data and memory is not None:
+            memory.write(caller, data, rule.to)
+        return (rule.handler & 0xFFFF_FFFF) | rule.value << 32
 
     def call_on_edge(self, caller: Caller, pin: int, edges: int, handler: int) -> int:
         return ErrorNumber.NOENT

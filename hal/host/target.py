@@ -16,6 +16,7 @@ from importlib import metadata
 from wasmtime import WasmtimeError
 
 from hal import aot
+from hal.abi import ErrorNumber
 from hal.aot import binary
 from hal.broadcast import Broadcast, Stream
 from hal.budget import TABLE_NAME, Needs, Parts, split
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 KIBIBYTE = 1 << 10
 LEAST_STACK, MOST_STACK = 16 * KIBIBYTE, 4 * MEBIBYTE
 """A thread's own stack is 8 MiB on Linux; host calls need some of it."""
+SEND_TRIES, SEND_PAUSE = 20, 0.1
+"""How often, and how many seconds apart, a message is sent to a guest that is still at the last one."""
 JOIN_TIME = 5.0
 """Seconds that close() waits for each executor's thread: one that compiles cannot be interrupted."""
 
@@ -122,6 +125,21 @@ class HostTarget:
             task = asyncio.create_task(self._kill(key, grace), name=f"kill {key}")
             self._kills.add(task)
             task.add_done_callback(self._kills.discard)
+
+    async def send(self, key: str, data: bytes) -> None:
+        for _ in range(SEND_TRIES):
+            executor = self._executors.get(key)
+            if executor is None:
+                raise HalError("The executor does not run.")
+            match executor.deliver(data):
+                case ErrorNumber.OK:
+                    return
+                case ErrorNumber.NOENT:
+                    raise HalError("The executor takes no messages.", remedy="Let it call on_message.")
+                case ErrorNumber.NOROOM:
+                    raise HalError("The message is longer than what the executor has room for.")
+            await asyncio.sleep(SEND_PAUSE)
+        raise HalError("The executor is too busy to take the message.")
 
     async def usage(self) -> Mapping[str, Usage]:
         return {key: executor.usage() for key, executor in self._executors.items()}
@@ -233,6 +251,8 @@ class HostTarget:
 
     async def _kill(self, key: str, grace: float) -> None:
         ended = self._ended[key]
+        if grace > 0 and key in self._executors:
+            self._executors[key].ask_to_stop(grace)
         try:
             async with asyncio.timeout(grace):
                 await ended.wait()

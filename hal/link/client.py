@@ -229,6 +229,17 @@ class Link:
         """POST /x/N, kill."""
         await self._request(codes.POST, "x", str(slot), payload=cbor2.dumps({0: 2}))
 
+    async def stop(self, slot: int, grace: float) -> None:
+        """POST /x/N, stop: tell the guest that it is to end within `grace` seconds. Refused (NOENT) when it
+        does not want to know."""
+        action = {0: 3, 4: min(round(grace * 1000), (1 << 31) - 1)}
+        await self._request(codes.POST, "x", str(slot), payload=cbor2.dumps(action))
+
+    async def message(self, slot: int, data: bytes) -> None:
+        """POST /x/N/message. Refused: NOENT when the guest takes none, NOROOM when it is too long for it,
+        BUSY while it is at the one before."""
+        await self._request(codes.POST, "x", str(slot), "message", payload=data, cbor=False)
+
     async def delete(self, slot: int) -> None:
         """DELETE /x/N: frees the slot."""
         await self._request(codes.DELETE, "x", str(slot))

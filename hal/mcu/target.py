@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from hal import aot
-from hal.abi import State
+from hal.abi import ErrorNumber, State
 from hal.boards import Board
 from hal.broadcast import Broadcast, Stream
 from hal.budget import TABLE_NAME, Parts
@@ -43,6 +43,8 @@ COMPILERS = 2
 PLACE_TRIES = 16
 FREE_TIME = 2.0
 """How often, and for how many seconds each time, a launch waits for the slot of one that has ended."""
+SEND_TRIES, SEND_PAUSE = 20, 0.1
+"""How often, and how many seconds apart, a message is sent to a guest that is still at the last one."""
 USAGE_AGE = 1.0
 """Seconds for which counters read from the device are good enough."""
 
@@ -272,7 +274,33 @@ class McuTarget:
 
     # -- killing -------------------------------------------------------------------------------------
 
+    async def send(self, key: str, data: bytes) -> None:
+        tenant = self._roster.tenants.get(key)
+        if tenant is None or tenant.slot is None or not tenant.started:
+            raise HalError("The executor does not run.")
+        if len(data) > self.facts.block:
+            raise HalError(f"The device takes messages of up to {self.facts.block} bytes.")
+        for _ in range(SEND_TRIES):
+            try:
+                return await self.link.message(tenant.slot, data)
+            except Refused as refusal:
+                if refusal.number == ErrorNumber.NOENT:
+                    raise HalError(
+                        "The executor takes no messages.", remedy="Let it call on_message."
+                    ) from None
+                if refusal.number == ErrorNumber.NOROOM:
+                    raise HalError("The message is longer than what the executor has room for.") from None
+                if refusal.number != ErrorNumber.BUSY:
+                    raise
+            await asyncio.sleep(SEND_PAUSE)
+        raise HalError("The executor is too busy to take the message.")
+
     async def _kill(self, tenant: Tenant, grace: float) -> None:
+        if grace > 0 and tenant.slot is not None and tenant.started and not tenant.ended.is_set():
+            with contextlib.suppress(
+                LinkError, Refused
+            ):  # a guest that does not want to know is only waited for
+                await self.link.stop(tenant.slot, grace)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await tenant.ended.wait()

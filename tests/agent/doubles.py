@@ -203,6 +203,7 @@ class TargetDouble:
         self.living: dict[str, Usage] = {}
         self.kept: dict[str, Ended] = {}
         """Ends that were not released yet."""
+        self.sent: list[tuple[str, bytes]] = []
         self.kills: list[tuple[str, float]] = []
         self.autostart = True
         self.autokill = True
@@ -250,6 +251,11 @@ class TargetDouble:
         self.kills.append((key, grace))
         if self.autokill and key in self.living:
             self.end(key, Cause.KILLED)
+
+    async def send(self, key: str, data: bytes) -> None:
+        if key not in self.living:
+            raise LinkError("The double runs no such executor.")
+        self.sent.append((key, data))
 
     async def usage(self) -> Mapping[str, Usage]:
         return dict(self.living)

@@ -15,7 +15,7 @@ from agent.events import TaskChanged
 from agent.gateway import Gateway
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
-from hal.target import Cause, Started, Usage
+from hal.target import Cause, Output, Started, Usage
 
 QUICK = AgentConfig(registration_backoff=0.02, update_retry_min=0.2, update_retry_max=0.4)
 Capability = mesos.FrameworkInfo.Capability
@@ -208,6 +208,23 @@ async def test_a_group_with_a_task_that_is_no_module_does_not_run(bench: Bench) 
     await bench.master.acknowledged(bench.agent.pid, "T0", STARTING, mesos.TASK_KILLED)
     await bench.settled()
     assert not bench.target.living
+
+
+async def test_messages_go_both_ways(bench: Bench) -> None:
+    await bench.running()
+    message = internal.FrameworkToExecutorMessage(data=b"hello")
+    message.slave_id.value, message.framework_id.value, message.executor_id.value = "S0", "F0", "T0"
+    bench.send(message)
+    await bench.until(lambda: bench.target.sent == [(KEY, b"hello")])
+    bench.target.post(Output(KEY, b"a line\n\x02first\n\x02sec"))
+    bench.target.post(Output(KEY, b"ond\n\x02lost"))
+    bench.target.post(Output(KEY, b"in part\n\x02third\n", dropped=9))
+    await bench.master.take(internal.ExecutorToFrameworkMessage, 3)
+    found = bench.master.all(internal.ExecutorToFrameworkMessage)
+    assert [one.data for one in found] == [b"first", b"second", b"third"]
+    assert {(one.framework_id.value, one.executor_id.value) for one in found} == {("F0", "T0")}
+    message.executor_id.value = "nobody"
+    bench.send(message)
 
 
 async def test_a_draining_agent_takes_no_task(bench: Bench) -> None:

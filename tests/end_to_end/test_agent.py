@@ -22,6 +22,7 @@ from agent.config import AgentConfig
 from agent.events import Registered, Stopped
 from agent.gateway import Gateway
 from emulation.master import Master
+from hal.guest import build_module
 from hal.host import HostTarget
 
 pytestmark = pytest.mark.end_to_end
@@ -231,6 +232,24 @@ async def test_tasks_under_one_custom_executor(bench: Bench) -> None:
     await bench.scheduler.kill("b")
     await bench.scheduler.until(lambda: bench.scheduler.failures)
     assert bench.scheduler.failures[0]["executor_id"]["value"] == "E"
+
+
+async def test_messages_both_ways_and_a_kill_with_grace(bench: Bench) -> None:
+    module = build_module(Path(__file__).parents[2] / "firmware" / "sdk" / "examples" / "talk.c")
+    await bench.scheduler.run(module, "t")
+    await bench.scheduler.status("t", "TASK_RUNNING")
+    body = {"executor_id": {"value": "t"}, "agent_id": {"value": bench.agent_id}}
+    hello = {**body, "data": base64.b64encode(b"hello").decode()}
+    async with asyncio.timeout(15):  # the guest may not listen yet, and Mesos promises nothing
+        while not bench.scheduler.messages:
+            await bench.scheduler.call("MESSAGE", message=hello)
+            await asyncio.sleep(0.2)
+    assert base64.b64decode(bench.scheduler.messages[0]["data"]) == b"1: hello"
+    assert bench.scheduler.messages[0]["executor_id"]["value"] == "t"
+    await bench.scheduler.kill("t", grace=20)
+    status = await bench.scheduler.status("t", "TASK_KILLED")
+    assert base64.b64decode(status["data"]).endswith(b" messages")
+    assert bench.scheduler.states("t")[-2:] == ["TASK_KILLING", "TASK_KILLED"]
 
 
 async def test_a_task_group_runs_on_the_host(master: Master) -> None:

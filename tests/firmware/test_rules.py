@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kernel_client import Debugger, Kernel, Spawned
+from kernel_client import POST, Debugger, Kernel, Spawned
 
 from hal.abi import ErrorNumber, RuleKind
 from hal.firmware import Firmware
@@ -75,6 +75,41 @@ def test_what_makes_no_sense_is_refused(kernel: Kernel) -> None:
     assert rules(kernel, guest) == [], "nothing is left of who has ended"
     assert kernel.create(rules=33, code=4096)[0] == "4.00"
     assert kernel.create(rules=8, code=319)[0] == "4.00"
+
+
+def test_who_is_told_what(kernel: Kernel) -> None:
+    guest = spawn(
+        kernel,
+        """
+        WORD(MEMORY) = (uint32_t)on_message(60, 100000, 1);
+        WORD(MEMORY + 4) = (uint32_t)on_message(60, 8, -1);
+        WORD(MEMORY + 8) = (uint32_t)on_stop(-1);
+        on_message(60, 8, 7);
+        on_stop(8);
+        pause(400000);
+        for (int n = 0; n < 2; n++) {
+            uint64_t event = wait_rule();
+            WORD(MEMORY + 12 + 8 * n) = (uint32_t)event;
+            WORD(MEMORY + 16 + 8 * n) = (uint32_t)(event >> 32);
+        }
+        publish(0, 28);
+        say(60, 8);
+        finish(0);""",
+    )
+    path = f"x/{guest.number}"
+    assert str(kernel.request(POST, f"{path}/message", b"early").code)[:4] == "5.03", "it does not wait yet"
+    assert str(kernel.request(POST, f"{path}/message", b"123456789").code)[:4] == "4.13"
+    kernel.wait(1.0)
+    assert str(kernel.request(POST, f"{path}/message", b"message!").code)[:4] == "2.04"
+    assert kernel.post(path, {0: 3, 4: 1500})[0] == "2.04"
+    kernel.ended(guest)
+    E = ErrorNumber
+    assert numbers(kernel, guest) == [E.FAULT, E.INVALID, E.INVALID, 7, 8, 8, 1500]
+    assert kernel.log(guest)[1] == b"message!\n"
+    assert kernel.post(path, {0: 3, 4: 1})[0] == "4.09", "it has ended"
+    deaf = spawn(kernel, "for (;;) pause(1000000);")
+    assert kernel.post(f"x/{deaf.number}", {0: 3, 4: 1})[0] == "4.04"
+    assert str(kernel.request(POST, f"x/{deaf.number}/message", b"x").code)[:4] == "4.04"
 
 
 def test_timers_keep_their_beat(boot: Callable[..., Kernel]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import pytest
 from wasmtime import wat2wasm
 
+from hal.errors import HalError
 from hal.target import Cause, Ended, Event, Launch, Output, Target
 
 RETURN = '(module (func (export "main") (result i32) (i32.const {})))'
@@ -184,3 +186,32 @@ async def run(target: Target, launch: Launch) -> Ended:
 def cause_of(ended: Ended) -> tuple[Cause, int]:
     """Cause and status."""
     return ended.cause, ended.status
+
+
+async def talk(target: Target, module: bytes, too_long: bytes) -> None:
+    """Play examples/talk.c: messages to it, its answers, and leave taken within a grace."""
+    stream, log = target.events(), b""
+
+    async def until(done: Callable[[Event, bytes], bool]) -> Event:
+        nonlocal log
+        async with asyncio.timeout(60):
+            while True:
+                event = await anext(stream)
+                log += event.data if isinstance(event, Output) else b""
+                if done(event, log):
+                    return event
+
+    await target.spawn(Launch("f/a", module))
+    await until(lambda event, log: b"ready" in log)
+    await target.send("f/a", b"hello")
+    await target.send("f/a", b"again")
+    await until(lambda event, log: b"\x021: hello\n" in log and b"\x022: again\n" in log)
+    with pytest.raises(HalError, match="longer than"):
+        await target.send("f/a", too_long)
+    with pytest.raises(HalError, match="does not run"):
+        await target.send("f/b", b"hello")
+    await target.kill("f/a", 30.0)
+    ended = await until(lambda event, log: isinstance(event, Ended))
+    assert isinstance(ended, Ended)
+    assert (ended.cause, ended.status, ended.output) == (Cause.EXITED, 0, b"2 messages")
+    assert b"30000 ms left" in log

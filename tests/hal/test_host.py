@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from importlib import resources
+from pathlib import Path
 
 import guests
 import pytest
@@ -189,6 +191,17 @@ async def test_hardware_that_is_not_there(host: HostTarget) -> None:
 
 async def test_rules(host: HostTarget) -> None:
     assert cause_of(await run(host, Launch("a", wasm(guests.RULES)))) == (Cause.EXITED, 0)
+
+
+async def test_messages_and_a_kill_with_grace(host: HostTarget) -> None:
+    module = build_module(Path(str(resources.files("firmware"))) / "sdk" / "examples" / "talk.c")
+    await guests.talk(host, module, bytes(64))
+    stream = host.events()
+    await host.spawn(Launch("deaf", wasm(guests.SLEEP)))
+    while not isinstance(await anext(stream), Started):
+        pass
+    with pytest.raises(HalError, match="takes no messages"):
+        await host.send("deaf", b"hello")
 
 
 async def test_who_waits_is_killed(host: HostTarget) -> None:

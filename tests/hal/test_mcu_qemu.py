@@ -201,3 +201,8 @@ async def test_a_restarted_gateway_finds_its_executor() -> None:
                 assert not isinstance(event, Output)
         assert (event.key, event.cause) == ("f/a", Cause.KILLED)
         await again.close()
+
+
+async def test_messages_and_a_kill_with_grace() -> None:
+    async with device() as (target, _):
+        await guests.talk(target, example("talk"), bytes(64))

@@ -61,6 +61,14 @@ MMA_INLINE u32 mma_host_on_timer(u64 period, u32 handler) {
     return mma_call_32(MMA_CALL_ON_TIMER, (u32)period, (u32)(period >> 32), handler);
 }
 
+MMA_INLINE u32 mma_host_on_stop(u32 handler) {
+    return mma_call_32(MMA_CALL_ON_STOP, handler, 0, 0);
+}
+
+MMA_INLINE u32 mma_host_on_message(u32 to, u32 size, u32 handler) {
+    return mma_call_32(MMA_CALL_ON_MESSAGE, to, size, handler);
+}
+
 MMA_INLINE u32 mma_host_off(u32 rule) {
     return mma_call_32(MMA_CALL_OFF, rule, 0, 0);
 }

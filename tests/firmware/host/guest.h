@@ -42,6 +42,8 @@ static inline __attribute__((noreturn, always_inline)) void finish(int status) {
 #define on_edge(pin, edges, handler) ((int)HOST(11, pin, edges, handler))
 #define on_threshold(wish, handler) ((int)HOST(12, wish, handler, 0))
 #define on_timer(microseconds, handler) ((int)HOST(13, microseconds, 0, handler))
+#define on_stop(handler) ((int)HOST(17, handler, 0, 0))
+#define on_message(to, size, handler) ((int)HOST(18, to, size, handler))
 #define off(rule) ((int)HOST(14, rule, 0, 0))
 #define wait_rule() HOST(15, 0, 0, 0)
 #define pwm(pin, period, high) ((int)HOST(16, pin, period, high))
