@@ -72,13 +72,15 @@ class Reports:
     def tell(self, task: TaskRecord, verdict: Verdict, extras: Extras | None = None) -> None:
         """A task has a new state: write it down, queue the update, tell whoever watches."""
         framework = self._book.frameworks[task.framework_id]
+        # A task that never came as far as TASK_STARTING had no container.
+        unborn = task.state == mesos.TASK_STAGING and verdict.state in TERMINAL
         update = make_update(
             agent_id=self._host.agent_id,
             framework_id=task.framework_id,
             task_id=task.id,
             verdict=self._drained(framework, verdict),
             executor_id=task.executor_id,
-            container_id=task.container_id,
+            container_id="" if unborn else task.container_id,
             parent_container=task.parent_container,
             ip=self._host.ip,
             extras=extras,
