@@ -90,6 +90,9 @@ class LightTarget:
     async def kill(self, key: str, grace: float = 0.0) -> None:
         """Nothing lives long enough."""
 
+    async def send(self, key: str, data: bytes) -> None:
+        """No guest listens."""
+
     async def usage(self) -> Mapping[str, Usage]:
         """Nothing runs."""
         return {}
