@@ -5,22 +5,32 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from v1_scheduler import Scheduler
+from v1_scheduler import Scheduler, scalar
 from wasmtime import wat2wasm
 
 from agent.config import AgentConfig
 from agent.gateway import Gateway
 from emulation.master import Master
+from emulation.targets import open_machine
+from hal import firmware
+from hal.boards import load_board
+from hal.guest import build_module
 from hal.host import HostTarget
+from hal.mcu import McuTarget
 
 pytestmark = pytest.mark.end_to_end
+
+EXAMPLES = Path(__file__).parents[2] / "firmware" / "sdk" / "examples"
 
 TICKER = bytes(
     wat2wasm(r"""
@@ -130,3 +140,51 @@ async def test_the_mesos_command_attaches_to_a_task(tools: Tools) -> None:
                 out += base64.b64decode(record["data"]["data"])
     assert out.startswith(b"tick\n")
     await tools.scheduler.status("ticker", "TASK_KILLED")
+
+
+async def test_a_boards_fault_is_found_in_its_sandbox() -> None:
+    """On an emulated board: the map has the address of the fault that stderr tells, and the CPU time that
+    the kernel measured is in the statistics."""
+    board = load_board("stm32f4")
+    async with contextlib.AsyncExitStack() as stack:
+        master = await stack.enter_async_context(Master(flags={"allocation_interval": "100ms"}))
+        machine = await stack.enter_async_context(open_machine("stm32f4@qemu"))
+        await machine.start((await asyncio.to_thread(firmware.build, board)).elf)
+        target = McuTarget("stm32f4@qemu", board, machine.connect)
+        await target.open()
+        stack.push_async_callback(target.close)
+        gateway = await stack.enter_async_context(Gateway(master.address, [target], AgentConfig()))
+        scheduler = await stack.enter_async_context(Scheduler(master.address))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        ip, port = gateway.addresses[0]
+        base = f"http://{ip}:{port}"
+
+        async def get(endpoint: str, **params: str) -> Any:
+            async with session.get(base + endpoint, params=params) as response:
+                assert response.status == 200, await response.text()
+                return await response.json()
+
+        needs = [scalar("cpus", 0.1), scalar("mem", 0.016)]
+        for name, state in (("spin", "TASK_RUNNING"), ("trap", "TASK_FAILED")):
+            module = await asyncio.to_thread(build_module, EXAMPLES / f"{name}.c")
+            await scheduler.run(module, name, resources=needs)
+            await scheduler.status(name, state, timeout=60)
+        used = 0.0
+        async with asyncio.timeout(30):
+            while used == 0.0:  # the target reads its counters once a second at most
+                (entry,) = await get("/monitor/statistics")
+                used = entry["statistics"]["cpus_user_time_secs"]
+        assert entry["executor_id"] == "spin"
+        assert entry["statistics"]["mem_rss_bytes"] > 0
+        framework = scheduler.id
+        folder = f"/frameworks/{framework}/executors/trap/runs/latest"
+        said = (await get("/files/read", path=f"{folder}/stderr", offset="0"))["data"]
+        assert "integer divide by zero" in said
+        (fault,) = {int(word, 16) for word in re.findall(r"pc (0x[0-9a-f]+)", said)}
+        rows = (await get("/files/read", path=f"{folder}/module.map", offset="0"))["data"].splitlines()
+        functions = [row.split() for row in rows if re.match(r"0x[0-9a-f]+ +\d+ +[\d-]+ ", row)]
+        inside = [r[3] for r in functions if int(r[0], 16) <= fault < int(r[0], 16) + int(r[1])]
+        assert inside == ["main"]
+        budget = (await get("/files/read", path=f"{folder}/budget.txt", offset="0"))["data"]
+        parts = {line.split()[0]: int(line.split()[1]) for line in budget.splitlines()}
+        assert parts.pop("total") == sum(parts.values()) <= 16777
