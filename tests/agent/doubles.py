@@ -208,6 +208,8 @@ class TargetDouble:
         self.autostart = True
         self.autokill = True
         self.reachable = True
+        self.offsets: dict[str, int] = {}
+        """How much of each log recover() was told to be known."""
         self._queues: list[asyncio.Queue[Event]] = []
 
     async def open(self) -> None:
@@ -224,6 +226,7 @@ class TargetDouble:
     ) -> frozenset[str]:
         if not self.reachable:
             raise LinkError("The double does not answer.", remedy="Make it reachable.")
+        self.offsets = dict(offsets or {})
         for key in self.living.keys() - set(keys):
             await self.kill(key)
         for key in self.kept.keys() - set(keys):

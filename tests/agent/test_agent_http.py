@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -233,3 +235,32 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with suppress(DurationError):
         assert abs(seconds_of(text)) < 1e10
+
+
+async def test_a_log_goes_on_where_it_was_after_a_restart(tmp_path: Path) -> None:
+    """The target is told how much of the log is on disk, and tells the rest."""
+    target = TargetDouble("a")
+    config = AgentConfig(registration_backoff=0.02, work_dir=tmp_path)
+    async with MasterDouble() as master:
+        async with Gateway(master.address, [target], config) as gateway:
+            await master.take(internal.UpdateSlaveMessage)
+            master.acknowledging = True
+            master.send(gateway.agents["a"].pid, run_task("T"))
+            await master.status("T", mesos.TASK_RUNNING)
+            target.post(Output("F0/T", b"before\n", dropped=3))
+            task = gateway.agents["a"].tasks.at_target("F0/T")
+            assert task is not None
+            async with asyncio.timeout(10):
+                while gateway.agents["a"].sandboxes.seen(task) < 10:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        async with Gateway(master.address, [target], config) as gateway:
+            await master.take(internal.ReregisterSlaveMessage)
+            assert target.offsets == {"F0/T": 10}
+            target.post(Output("F0/T", b"after\n"))
+            async with aiohttp.ClientSession() as session:
+                client = Client(gateway, session)
+                path = "/frameworks/F0/executors/T/runs/latest/stdout"
+                text = ""
+                while "after" not in text:
+                    text = (await client.json("/files/read", path=path, offset="0"))["data"]
+                assert text == "before\nafter\n"
