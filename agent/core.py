@@ -442,4 +442,4 @@ class Agent:
             case internal.ShutdownExecutorMessage():
                 self.tasks.kills.shutdown_executor(content.framework_id.value, content.executor_id.value)
             case internal.FrameworkToExecutorMessage():
-                self.tasks.message(content)
+                self.tally.on_message(delivered=self.tasks.message(content))

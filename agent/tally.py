@@ -18,6 +18,10 @@ class Tally:
         """Executors that ended or never began."""
         self.launch_errors = 0
         """Those that never began, for a reason of the module, of room, or of the target."""
+        self.messages = 0
+        """Framework messages that had an executor to go to."""
+        self.lost_messages = 0
+        """Those that had none."""
         self.recovery_seconds = 0.0
         """What it took to read the records of an earlier life."""
 
@@ -31,3 +35,10 @@ class Tally:
         """The agent told something."""
         if isinstance(event, TaskChanged):
             self.updates += 1
+
+    def on_message(self, *, delivered: bool) -> None:
+        """A framework sent a message to an executor."""
+        if delivered:
+            self.messages += 1
+        else:
+            self.lost_messages += 1

@@ -251,13 +251,14 @@ class Tasks:
             self._shelf.save_framework(framework.info)
         self.updates.resume(framework.id)
 
-    def message(self, message: internal.FrameworkToExecutorMessage) -> None:
-        """FrameworkToExecutorMessage: to every guest under that executor."""
+    def message(self, message: internal.FrameworkToExecutorMessage) -> bool:
+        """FrameworkToExecutorMessage: to every guest under that executor; False when there is none."""
         framework = self.book.frameworks.get(message.framework_id.value)
         tasks = framework.tasks_of(message.executor_id.value) if framework is not None else []
-        for task in tasks:
-            if not task.terminal:
-                self.executors.send(task, message.data)
+        living = [task for task in tasks if not task.terminal]
+        for task in living:
+            self.executors.send(task, message.data)
+        return bool(living)
 
     def fill_reregistration(self, message: internal.ReregisterSlaveMessage) -> None:
         """All tasks that live or wait for an acknowledgement, with their executors and frameworks."""

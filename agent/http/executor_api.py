@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from agent.http.answers import accepted, not_allowed, refuse
 from agent.http.ask import Ask
-from agent.http.media import Media, MediaError, accepts, decode
+from agent.http.media import Media, MediaError, accepts, decode, read_body
 from agent.http.view import view
 from agent.proto import agent_pb2 as api
 
@@ -33,8 +33,10 @@ async def executor_endpoint(ask: Ask) -> web.StreamResponse:
         return refuse(415, "Expecting 'Content-Type' of application/json or application/x-protobuf")
     call = api.ExecutorCall()
     try:
-        decode(await request.read(), Media(told), call)
+        decode(await read_body(request), Media(told), call)
     except MediaError as error:
+        if error.status != 400:
+            return error.answer()
         if told == Media.PROTOBUF.value:
             return refuse(400, "Failed to parse body into Call protobuf")
         text = error.text if error.text.startswith("Failed to parse") else _PREFIX + error.text

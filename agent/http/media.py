@@ -28,8 +28,8 @@ class Media(Enum):
 
 MESSAGE_CONTENT_TYPE = "Message-Content-Type"
 MESSAGE_ACCEPT = "Message-Accept"
-RECORD_LIMIT = 1 << 20
-"""Bytes of one record of a request."""
+BODY_LIMIT = 256 << 10
+"""Bytes of a call, or of one record of a stream of them: those that are served are far smaller."""
 _MESSAGES = {media.value: media for media in (Media.JSON, Media.PROTOBUF)}
 _ALL = {media.value: media for media in Media}
 _EITHER = "application/json or application/x-protobuf"
@@ -149,6 +149,16 @@ def record(data: bytes) -> bytes:
     return b"%d\n%b" % (len(data), data)
 
 
+async def read_body(request: web.BaseRequest) -> bytes:
+    """The whole body. MediaError past BODY_LIMIT."""
+    body = bytearray()
+    async for part in request.content.iter_any():
+        body += part
+        if len(body) > BODY_LIMIT:
+            raise MediaError(413, f"A call may have {BODY_LIMIT} bytes.")
+    return bytes(body)
+
+
 async def read_record(stream: StreamReader) -> bytes | None:
     """The next record of a request; None at its end. MediaError when it is none."""
     head = bytearray()
@@ -168,8 +178,8 @@ async def read_record(stream: StreamReader) -> bytes | None:
             500, f"Decoder failure: Failed to decode length '{told}': Failed to convert '{told}' to number"
         )
     size = int(text)
-    if size > RECORD_LIMIT:
-        raise MediaError(413, f"A record may have {RECORD_LIMIT} bytes.")
+    if size > BODY_LIMIT:
+        raise MediaError(413, f"A record may have {BODY_LIMIT} bytes.")
     body = b""
     while len(body) < size:
         part = await stream.read(size - len(body))

@@ -47,8 +47,6 @@ _NEVER = (
     "slave/executors_preempted",
     "slave/executors_registering",
     "slave/recovery_errors",
-    "slave/valid_framework_messages",
-    "slave/invalid_framework_messages",
     "slave/invalid_status_updates",
 )
 _GAUGES = re.compile(
@@ -84,6 +82,8 @@ def _of(agents: Sequence[Agent]) -> dict[str, float]:
     values["slave/messages_refused"] = float(sum(agent.refused for agent in agents))
     values["slave/updates_unacknowledged"] = float(sum(len(agent.tasks.updates) for agent in agents))
     values["slave/sandbox_write_errors"] = float(sum(agent.sandboxes.write_errors for agent in agents))
+    values["slave/valid_framework_messages"] = float(sum(agent.tally.messages for agent in agents))
+    values["slave/invalid_framework_messages"] = float(sum(agent.tally.lost_messages for agent in agents))
     values["slave/valid_status_updates"] = float(sum(agent.tally.updates for agent in agents))
     return values
 

@@ -13,7 +13,7 @@ from agent.http.ask import Action, Ask
 from agent.http.attach import attach_output
 from agent.http.calls import Type, error_of
 from agent.http.containers import get_containers
-from agent.http.media import MediaError, MediaTypes, decode, encode, negotiate, read_record
+from agent.http.media import MediaError, MediaTypes, decode, encode, negotiate, read_body, read_record
 from agent.http.reads import Answer
 from agent.proto import agent_pb2 as api
 
@@ -52,7 +52,7 @@ async def _read_call(request: web.BaseRequest, types: MediaTypes) -> api.Call:
         if body is None:
             raise MediaError(400, "Received EOF while reading request body")
     else:
-        body = await request.read()
+        body = await read_body(request)
     call = api.Call()
     decode(body, types.incoming, call)
     if not call.IsInitialized():

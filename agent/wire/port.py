@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 16 << 20
 """Bytes of one incoming message: a task with its module and labels stays far below."""
+BODIES_LIMIT = 8 * BODY_LIMIT
+"""Bytes of all messages that are being read at a time; past it they are refused. What matters comes again."""
 KEEP_ALIVE = 366 * 24 * 3600.0
 """Seconds. An idle link is a healthy one; closing it would disconnect every agent behind it."""
 
@@ -83,6 +85,8 @@ class Port:
         self._runner: web.ServerRunner | None = None
         self._number = 0
         self._bounds = Bounds()
+        self._reading = 0
+        """Bytes of messages that are not complete yet."""
         self._watch: asyncio.Task[None] | None = None
         self._inbound: dict[asyncio.Task[None], Peer] = {}
         """Which peer sends over a connection, by aiohttp's task for it."""
@@ -176,9 +180,9 @@ class Port:
             log.warning("a message from %s that claims to be of %s is refused", request.remote, sender)
             return web.Response(status=400, text="The sender's address is not that of its connection.\n")
         self._note_connection(request.task, sender.peer)
-        body = await _read(request)
-        if body is None:
-            return web.Response(status=413, text=f"A message may have {BODY_LIMIT} bytes.\n")
+        body = await self._read(request)
+        if isinstance(body, web.Response):
+            return body
         process, name = framing.split_path(request.raw_path)
         actor = self._actors.get(process)
         if actor is None:
@@ -191,16 +195,20 @@ class Port:
             log.exception("%s could not handle %s from %s", process, name, sender)
         return web.Response(status=202)
 
-
-async def _read(request: web.BaseRequest) -> bytes | None:
-    """The whole body, however it is framed; None past BODY_LIMIT."""
-    if not request.can_read_body:
-        return b""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > BODY_LIMIT:
-            return None
-    return b"".join(parts)
+    async def _read(self, request: web.BaseRequest) -> bytes | web.Response:
+        """The whole body, however it is framed; a refusal past BODY_LIMIT or BODIES_LIMIT."""
+        if not request.can_read_body:
+            return b""
+        body = bytearray()
+        try:
+            async for part in request.content.iter_any():
+                body += part
+                self._reading += len(part)
+                if len(body) > BODY_LIMIT:
+                    return web.Response(status=413, text=f"A message may have {BODY_LIMIT} bytes.\n")
+                if self._reading > BODIES_LIMIT:
+                    log.warning("a message of %s is refused: too much is being read", request.remote)
+                    return web.Response(status=503, text="Too much is being read at a time.\n")
+        finally:
+            self._reading -= len(body)
+        return bytes(body)

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from agent.wire import bounds
+from agent.wire import port as port_module
 from agent.wire.framing import Message
 from agent.wire.port import Port
 
@@ -141,6 +142,23 @@ async def test_of_too_many_the_longest_idle_go_and_links_stay() -> None:
         assert not await is_ended(link)
         for _, writer in (*others, (link, link_writer)):
             writer.close()
+
+
+async def test_messages_that_are_being_read_have_a_bound_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port_module, "BODIES_LIMIT", 1 << 20)
+    head = PING.replace(b"\r\n\r\n", b"\r\nContent-Length: 700000\r\n\r\n")
+    async with opened() as port:
+        _, first = await connect(port, head, bytes(600_000))
+        async with asyncio.timeout(10):
+            while port._reading < 600_000:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        second, writer = await connect(port, head, bytes(700_000))
+        assert b"503" in await second.readline()
+        first.transport.abort()
+        writer.transport.abort()
+        async with asyncio.timeout(10):
+            while port._reading:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
 
 async def test_what_is_no_http_is_not_worth_a_traceback(caplog: pytest.LogCaptureFixture) -> None:

@@ -202,6 +202,15 @@ async def test_metrics_for_prometheus(bench: Bench) -> None:
     assert snapshot["slave/executors_terminated"] == snapshot["slave/tasks_failed"] == 1.0
     assert snapshot["slave/valid_status_updates"] == 5.0
     assert snapshot["containerizer/fetcher/task_fetches_succeeded"] == 2.0
+    assert snapshot["slave/invalid_framework_messages"] == 0.0
+    message = internal.FrameworkToExecutorMessage(data=b"x")
+    message.slave_id.value, message.framework_id.value, message.executor_id.value = "S0", "F0", "nobody"
+    bench.master.send(bench.gateway.agents["a"].pid, message)
+    lost = 0.0
+    async with asyncio.timeout(10):
+        while not lost:
+            lost = (await bench.client.json("/metrics/snapshot"))["slave/invalid_framework_messages"]
+    assert lost == 1.0
 
 
 async def test_logging_is_raised_for_a_while(bench: Bench) -> None:
