@@ -62,6 +62,7 @@ class Session:
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._framework: Framework | None = None
         self._gateway: Gateway | None = None
+        self._all_ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._master: Master | None = None
         self.address = ""
         """The master's HOST:PORT."""
@@ -145,6 +146,11 @@ class Session:
         async for event in member.target.events():
             self._post(FromTarget(member.name.text, event))
 
+    async def agents_ended(self) -> str:
+        """Wait until the last agent has ended without being asked to: shut down by the master, refused
+        because of its records, or cleaned up. Gives why."""
+        return await asyncio.shield(self._all_ended)
+
     async def _watch_agents(self, gateway: Gateway) -> None:
         from agent import events
 
@@ -156,6 +162,9 @@ class Session:
                 self.tell(event.target, f"the agent lost its master: {event.reason}")
             elif isinstance(event, events.Stopped):
                 self.tell(event.target, f"the agent ended: {event.reason}")
+                asked = event.reason in ("stopped", "unregistered")
+                if not asked and not gateway.agents and not self._all_ended.done():
+                    self._all_ended.set_result(event.reason)
 
     def _post(self, event: SessionEvent) -> None:
         if self._on_event is not None:

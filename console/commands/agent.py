@@ -15,7 +15,7 @@ import click
 
 from console.agent_flags import CONTEXT, agent_flags, given_by
 from console.completion import complete_target
-from console.errors import UsageError
+from console.errors import ConsoleError, UsageError
 
 if TYPE_CHECKING:
     from agent.config import AgentConfig
@@ -173,7 +173,10 @@ async def _serve(plan: AgentPlan, reporter: Reporter) -> None:
                 async with asyncio.TaskGroup() as group:
                     for spec in plan.targets:
                         group.create_task(session.add(spec.name, config=spec.config(plan.config)))
-                await asyncio.Event().wait()
+                why = await session.agents_ended()
+                if plan.config.recover != "cleanup":
+                    raise ConsoleError(f"No agent is left: {why}")
+                return
             hosting = Hosting(session, plan.config)
             stack.push_async_callback(hosting.close)
             await hosting.want(plan.targets)
@@ -185,7 +188,6 @@ async def _serve(plan: AgentPlan, reporter: Reporter) -> None:
 async def _reload_for_ever(plan: AgentPlan, hosting: Any, reporter: Reporter) -> None:
     """SIGHUP reads the targets of the file anew; of a terminal that was closed it is the end."""
     from agent.errors import AgentError
-    from console.errors import ConsoleError
     from console.fleet_file import read_fleet
     from hal.errors import HalError
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,6 +14,7 @@ import pytest_asyncio
 from v1_scheduler import Scheduler
 
 from agent.config import AgentConfig
+from agent.events import Registered
 from agent.gateway import Gateway
 from emulation.master import Master
 from hal.host import HostTarget
@@ -150,3 +153,30 @@ async def test_an_operator_reserves_and_reservations_outlive_the_master(
         return any(item["name"] == "mem" and item.get("reservations") for item in offer["resources"])
 
     await scheduler.until(lambda: any(map(holds, scheduler.offers.values())), timeout=30)
+
+
+async def test_mma_agent_ends_when_its_agent_may_not_come_back(tmp_path: Path) -> None:
+    async def mma(*words: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "console.cli", "agent", "--master", master.address, "--target", "host"),
+            *("--work_dir", str(tmp_path), *words),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        return process.returncode, output.decode()
+
+    target = HostTarget(cpus=1.0, mem_bytes=64 << 20)
+    await target.open()
+    async with Master(flags=FLAGS) as master:
+        async with Gateway(master.address, [], AgentConfig(work_dir=tmp_path)) as gateway:
+            events = gateway.events()
+            await gateway.add(target)
+            assert isinstance(await anext(aiter(events)), Registered)
+        code, output = await mma()
+        assert code == 1, output
+        assert "host is not what it was" in output
+        assert "--recover=cleanup" in output
+        code, output = await mma("--recover", "cleanup")
+        assert (code, "cleaned up" in output) == (0, True), output
+    await target.close()
