@@ -133,10 +133,11 @@ async def test_the_mesos_command_attaches_to_a_task(tools: Tools) -> None:
     out = b""
     async with tools.session.post(url, json=call, headers=headers) as response:
         assert response.status == 200
-        await tools.scheduler.kill("ticker")
         while size := await response.content.readline():
             record = json.loads(await response.content.readexactly(int(size)))
             if record.get("type") == "DATA" and record["data"]["type"] == "STDOUT":
+                if not out:
+                    await tools.scheduler.kill("ticker")  # the stream ends with it
                 out += base64.b64decode(record["data"]["data"])
     assert out.startswith(b"tick\n")
     await tools.scheduler.status("ticker", "TASK_KILLED")
