@@ -18,6 +18,7 @@ BENCHMARKS = {
     "rules": "From the edge of a pin to the output that a rule on the device drives, in instructions.",
     "fleet": "Many agents in one gateway: time, memory, processor, and the storm after a master's restart.",
     "footprint": "Flash and RAM of the kernel, by board and module, with the room that is left.",
+    "launch": "From the ACCEPT of an offer to TASK_RUNNING and to the result, by stages.",
 }
 """Name and summary, in the order in which they run; imported only when they do."""
 

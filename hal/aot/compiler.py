@@ -71,7 +71,7 @@ def compile_for(module: bytes, machine: Machine, harness: Harness | None = None)
 
 def _digest(module: bytes, machine: Machine, harness: Harness | None) -> str:
     words = [sources_digest(), machine.target, *machine.flags, str(machine.stack_check), *FLAGS]
-    words += [harness.prelude, *harness.hosts.values()] if harness else []
+    words += [harness.prelude, harness.script, *harness.hosts.values()] if harness else []
     return hashlib.sha256("\0".join(words).encode() + b"\0" + module).hexdigest()
 
 

@@ -96,7 +96,7 @@ def _float(kind: str, base: int, compare: int) -> dict[int, Numeric]:
         ("add", "{a} + {b}"),
         ("sub", "{a} - {b}"),
         ("mul", "{a} * {b}"),
-        ("div", "{a} / {b}"),
+        ("div", f"mma_div_{kind}({{a}}, {{b}})"),
         ("min", f"mma_min_{kind}({{a}}, {{b}})"),
         ("max", f"mma_max_{kind}({{a}}, {{b}})"),
         ("copysign", f"mma_copysign_{kind}({{a}}, {{b}})"),

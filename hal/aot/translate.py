@@ -25,11 +25,13 @@ class Harness:
     """How tests on the gateway reach into a module: every exported function gets
     `void mma_export_N(u64 *values)`, arguments in and results out, and no entry is needed.
 
-    `hosts` are the C functions behind imports, `prelude` is C that defines them.
+    `hosts` are the C functions behind imports, `prelude` is C that defines them. With a `script`, C that has
+    `u32 mma_script(void)`, the executor runs that in place of an entry; what it returns is the exit status.
     """
 
     hosts: Mapping[tuple[str, str], str]
     prelude: str
+    script: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,10 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
     functions = [writer.write() for writer in writers]
     used = _used_segments(bodies)
     tail = [_export(shared, index) for index in _exported(module)] if harness else []
-    tail.append(_start(shared, entry))
+    if harness and harness.script:
+        tail += [harness.script, _start(shared, "mma_script()")]
+    else:
+        tail.append(_start(shared, _entry_call(shared, entry)))
     segments = _segments(shared, used)
     references = _references(shared)  # after all that refers
     limits = module.memories[0] if module.memories else None
@@ -128,7 +133,8 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
         page_bytes=shared.page,
         grows=shared.grows,
         floats=floats,
-        takes_arguments=any(one.name in ("arg", "arg_count") for one in module.imported),
+        takes_arguments=bool(harness and harness.script)
+        or any(one.name in ("arg", "arg_count") for one in module.imported),
         rules=imports.rules(module),
         segments=tuple(shared.data),
     )
@@ -243,17 +249,18 @@ def _items(shared: Shared, segment: Segment) -> list[int]:
     return [shared.evaluate(item) for item in segment.items] if segment.mode == "passive" else []
 
 
-def _start(shared: Shared, entry: int | None) -> str:
-    """Where the kernel begins: the start function, then the entry, whose result is the exit status."""
-    lines = []
-    if shared.module.start is not None:
-        lines.append(f"{shared.call(shared.module.start, [])};")
+def _entry_call(shared: Shared, entry: int | None) -> str:
+    """What the entry returns, if anything, is the exit status."""
     if entry is None:
-        lines.append("mma_host_exit(0);")
-    elif shared.module.signature(entry).results:
-        lines.append(f"mma_host_exit({shared.call(entry, [])});")
-    else:
-        lines += [f"{shared.call(entry, [])};", "mma_host_exit(0);"]
+        return "0"
+    call = shared.call(entry, [])
+    return call if shared.module.signature(entry).results else f"({call}, 0)"
+
+
+def _start(shared: Shared, status: str) -> str:
+    """Where the kernel begins: the start function, then what gives the exit status."""
+    lines = [f"{shared.call(shared.module.start, [])};"] if shared.module.start is not None else []
+    lines.append(f"mma_host_exit({status});")
     body = "\n    ".join(lines)
     return f"__attribute__((noreturn)) void mma_start(void) {{\n    {body}\n}}"
 

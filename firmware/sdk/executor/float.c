@@ -96,3 +96,40 @@ MMA_ROUNDING(f64, double, u64, 52, 1023, 0x0008000000000000ull)
 
 MMA_ROOT(mma_sqrt_soft_f32, float, u32, 23, 127, 0x00400000u)
 MMA_ROOT(mma_sqrt_f64, double, u64, 52, 1023, 0x0008000000000000ull)
+
+// Quotients of less than twice the smallest normal number, to the nearest, by long division: a is finite and not
+// zero, b may be infinite.
+#define MMA_TINY(name, type, bits, fraction, bias)                                                           \
+    type name(type a, type b) {                                                                              \
+        union {                                                                                              \
+            type value;                                                                                      \
+            bits word;                                                                                       \
+        } u = {a}, v = {b};                                                                                  \
+        const bits one = 1, top = one << (sizeof(bits) * 8 - 1), hidden = one << fraction;                   \
+        const bits sign = (u.word ^ v.word) & top;                                                           \
+        u.word &= ~top, v.word &= ~top;                                                                      \
+        int up = (int)(u.word >> fraction), down = (int)(v.word >> fraction);                                \
+        bits rest = u.word & (hidden - 1), divisor = v.word & (hidden - 1), quotient = sign;                 \
+        if (down <= 2 * bias) { /* else it is infinite, and the quotient zero */                             \
+            if (up) rest |= hidden; else up = 1;                                                             \
+            if (down) divisor |= hidden; else down = 1;                                                      \
+            while (!(rest >> fraction)) rest <<= 1, up--;                                                    \
+            while (!(divisor >> fraction)) divisor <<= 1, down--;                                            \
+            int places = up - down + bias + fraction - 1; /* binary ones of the result, and one to round by */ \
+            bits found = 0;                                                                                  \
+            if (places >= -1) {                                                                              \
+                if (rest >= divisor) rest -= divisor, found = 1;                                             \
+                for (; places >= 0; places--) {                                                              \
+                    rest <<= 1, found <<= 1;                                                                 \
+                    if (rest >= divisor) rest -= divisor, found |= 1;                                        \
+                }                                                                                            \
+                found = (found >> 1) + ((found & 1) && (rest || (found & 2)));                               \
+            }                                                                                                \
+            quotient = sign | found;                                                                         \
+        }                                                                                                    \
+        u.word = quotient;                                                                                   \
+        return u.value;                                                                                      \
+    }
+
+MMA_TINY(mma_tiny_quotient_f32, float, u32, 23, 127)
+MMA_TINY(mma_tiny_quotient_f64, double, u64, 52, 1023)

@@ -74,7 +74,26 @@ MMA_INLINE double mma_f64_opaque(u64 bits) {
     return mma_f64((u64)high << 32 | (u32)bits);
 }
 
+// Which floats this CPU has no instructions for: functions of the compiler's runtime compute them.
+#if defined(__arm__)
+#if !defined(__ARM_FP) || !(__ARM_FP & 4)
+#define MMA_SOFT_F32 1
+#endif
+#if !defined(__ARM_FP) || !(__ARM_FP & 8)
+#define MMA_SOFT_F64 1
+#endif
+#elif defined(__riscv)
+#if !defined(__riscv_flen) || __riscv_flen < 32
+#define MMA_SOFT_F32 1
+#endif
+#if !defined(__riscv_flen) || __riscv_flen < 64
+#define MMA_SOFT_F64 1
+#endif
+#endif
+
 // Out of line, in float.c.
+float mma_tiny_quotient_f32(float a, float b);
+double mma_tiny_quotient_f64(double a, double b);
 float mma_ceil_f32(float a);
 float mma_floor_f32(float a);
 float mma_trunc_f32(float a);
@@ -122,7 +141,30 @@ MMA_INLINE float mma_sqrt_f32(float a) {
 MMA_FLOAT(f32, float, u32, i32, 0x80000000u)
 MMA_FLOAT(f64, double, u64, i64, 0x8000000000000000ull)
 
+// The runtime's division does not round subnormal quotients rightly: they are computed again. It may also miss
+// that one rounds up to the smallest normal number.
+MMA_INLINE float mma_div_f32(float a, float b) {
+    float quotient = a / b;
+#if MMA_SOFT_F32
+    const u32 size = mma_i32_from_f32(quotient) & 0x7FFFFFFFu;
+    if (MMA_UNLIKELY(size <= 0x00800000u && mma_i32_from_f32(a) << 1)) return mma_tiny_quotient_f32(a, b);
+#endif
+    return quotient;
+}
+
+MMA_INLINE double mma_div_f64(double a, double b) {
+    double quotient = a / b;
+#if MMA_SOFT_F64
+    const u64 size = mma_i64_from_f64(quotient) & 0x7FFFFFFFFFFFFFFFull;
+    if (MMA_UNLIKELY(size <= 0x0010000000000000ull && mma_i64_from_f64(a) << 1)) return mma_tiny_quotient_f64(a, b);
+#endif
+    return quotient;
+}
+
 MMA_INLINE double mma_promote(float a) {
+#if MMA_SOFT_F64
+    if (MMA_UNLIKELY(a != a)) return mma_f64(mma_i64_from_f64((double)a) | 0x0008000000000000ull);  // made quiet
+#endif
     return (double)a;
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hal.abi import Trap
 from hal.aot import Image, Layout, Machine, Object, link
 from hal.aot.compiler import compile_for
 from hal.boards import load_board
-from hal.errors import BudgetError
+from hal.errors import BudgetError, ToolchainError
 from hal.guest import build_module
 
 CORTEX_M4 = Machine(
@@ -83,6 +84,32 @@ def test_a_second_compile_comes_from_the_cache() -> None:
     written = first.path.stat().st_mtime_ns
     assert compile_for(module, CORTEX_M4) == first
     assert first.path.stat().st_mtime_ns == written
+
+
+def test_a_second_launch_runs_no_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither compiler nor linker, whatever the arguments; another place is linked anew."""
+    module = build_module(EXAMPLES[0])
+
+    def launch(place: int, *arguments: str) -> Image:
+        one = compile_for(module, CORTEX_M4)
+        code = one.code_bytes + 64
+        part = one.memory_part(one.wanted_memory)
+        return link(one, Layout(place, code, place + 0x2000, 1024, place + 0x3000, part), arguments)
+
+    first = launch(0x20004000, "1")
+    ran: list[str] = []
+
+    def refuse(words: list[str], **_: object) -> None:
+        ran.append(words[1])
+        raise OSError("no tool may run")
+
+    monkeypatch.setattr("hal.toolchain.subprocess.Popen", refuse)
+    assert launch(0x20004000, "1") == first
+    assert launch(0x20004000, "22").entry == first.entry
+    assert ran == []
+    with pytest.raises(ToolchainError):
+        launch(0x20004040 + int(time.time_ns() % 2**20) * 32, "1")
+    assert ran == ["ld.lld"]
 
 
 def test_sizes_of_memory_are_the_modules_own() -> None:
