@@ -12,7 +12,7 @@ test: APT += zookeeper
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system demo test unit lint campaigns snapshots clean
+.PHONY: help install system demo test unit lint campaigns benchmarks snapshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test: lint unit ## everything: also the real master and the emulated boards
 campaigns: install ## the long runs: the gateway killed at 100 random instants, its HTTP port fuzzed and flooded
 	@$(BIN)/python tests/campaigns/gateway.py --kills 100
 	@$(BIN)/python tests/campaigns/http_port.py --requests 1000000
+
+benchmarks: install ## measure everything, and draw docs/benchmarks.md anew
+	@$(BIN)/mma bench --record docs
 
 snapshots: install ## draw the screens' snapshots anew after a wanted change
 	@$(BIN)/pytest -q tests/console --snapshot-update
