@@ -27,5 +27,6 @@ ON_BOARDS = {
     (OFFICIAL, "call_indirect"): Known(ROOM, frozenset({603})),
     (OFFICIAL, "elem"): Known(IMPORTS, frozenset({959, 960, 972, 973, 974, 1029})),
     (OFFICIAL, "if"): Known(ROOM, frozenset({601})),
+    (OFFICIAL, "nop"): Known(ROOM, frozenset({381, 382})),
 }
 """By folder and name of the script."""
