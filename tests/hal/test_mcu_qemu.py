@@ -18,7 +18,7 @@ from emulation.faults import LinkFaults
 from emulation.machine import Machine
 from emulation.targets import open_machine
 from hal import firmware
-from hal.boards import load_board
+from hal.boards import Board, board_names, load_board
 from hal.guest import build_module
 from hal.mcu import McuTarget
 from hal.target import Budget, Cause, Ended, Grants, Launch, Output, Started
@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="QEMU is missing: see mma doctor"),
 ]
 BOARD = load_board("stm32f4")
+every_board = pytest.mark.parametrize("board", [load_board(name) for name in board_names()], ids=board_names())
 EXAMPLES = Path(str(resources.files("firmware"))) / "sdk" / "examples"
 
 
@@ -36,11 +37,13 @@ def example(name: str) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def device(faults: LinkFaults | None = None) -> AsyncIterator[tuple[McuTarget, Machine]]:
-    """An stm32f4 in QEMU and its target."""
-    async with open_machine("stm32f4@qemu", faults=faults) as machine:
-        await machine.start(firmware.build(BOARD).elf)
-        target = McuTarget("stm32f4@qemu", BOARD, machine.connect)
+async def device(
+    board: Board = BOARD, faults: LinkFaults | None = None
+) -> AsyncIterator[tuple[McuTarget, Machine]]:
+    """A board in QEMU and its target."""
+    async with open_machine(f"{board.name}@qemu", faults=faults) as machine:
+        await machine.start(firmware.build(board).elf)
+        target = McuTarget(f"{board.name}@qemu", board, machine.connect)
         await target.open()
         try:
             yield target, machine
@@ -48,8 +51,9 @@ async def device(faults: LinkFaults | None = None) -> AsyncIterator[tuple[McuTar
             await target.close()
 
 
-async def test_the_examples() -> None:
-    async with device() as (target, _):
+@every_board
+async def test_the_examples(board: Board) -> None:
+    async with device(board) as (target, _):
         events = await play(target, Launch("a", example("hello")))
         assert output_of(events) == b"hello from an executor\n"
         assert end_of(events).output == b"hello"
@@ -58,9 +62,7 @@ async def test_the_examples() -> None:
         assert ended.cause is Cause.TRAPPED
         assert "integer divide by zero in function" in ended.message
         ended = await run(target, Launch("a", example("oob")))
-        assert ended.message.startswith(
-            "Trap: out of bounds memory access in function walk (oob.c:5, pc 0x2000"
-        )
+        assert ended.message.startswith("Trap: out of bounds memory access in function walk (oob.c:5, pc 0x")
         ended = await run(target, Launch("a", example("crc32")))
         assert (ended.cause, ended.status) == (Cause.EXITED, 0)
 
@@ -75,9 +77,10 @@ async def test_source_lines_of_a_trap() -> None:
         assert tuple(map(without_pc, ended.trace)) == guests.DEEP_TRACE
 
 
+@every_board
 @pytest.mark.parametrize("words", guests.TRAPS)
-async def test_every_trap_has_the_words_that_it_has_on_the_host(words: str) -> None:
-    async with device() as (target, _):
+async def test_every_trap_has_the_words_that_it_has_on_the_host(board: Board, words: str) -> None:
+    async with device(board) as (target, _):
         module = wasm(guests.trapping(guests.TRAPS[words]))
         ended = await run(target, Launch("a", module, budget=Budget(total=8192)))
         assert ended.cause is Cause.TRAPPED
@@ -85,9 +88,10 @@ async def test_every_trap_has_the_words_that_it_has_on_the_host(words: str) -> N
         assert (await run(target, Launch("b", wasm(guests.RETURN, 3)))).status == 3
 
 
-async def test_host_calls() -> None:
+@every_board
+async def test_host_calls(board: Board) -> None:
     small = Budget(memory=256)
-    async with device() as (target, _):
+    async with device(board) as (target, _):
         ended = await run(target, Launch("a", wasm(guests.HELLO), budget=small))
         assert (ended.status, ended.output) == (-3, b"ell")
         ended = await run(target, Launch("a", wasm(guests.ECHO), ("one", "zwei \u20ac"), small))
@@ -99,19 +103,21 @@ async def test_host_calls() -> None:
         assert (await run(target, Launch("a", wasm(guests.RULES), budget=small))).status == 0
 
 
-async def test_pins_that_are_not_granted_are_refused_and_said_so() -> None:
+@every_board
+async def test_pins_that_are_not_granted_are_refused_and_said_so(board: Board) -> None:
     text = """(module (import "mma" "gpio_mode" (func $mode (param i32 i32) (result i32)))
       (func (export "main") (result i32)
         (i32.add (i32.mul (i32.const 100) (call $mode (i32.const 3) (i32.const 1)))
                  (call $mode (i32.const 4) (i32.const 1)))))"""
-    async with device() as (target, _):
+    async with device(board) as (target, _):
         events = await play(target, Launch("a", wasm(text), grants=Grants(gpio=frozenset({3}))))
         assert end_of(events).status == -1
         assert b"not granted" in output_of(events)
 
 
-async def test_a_loop_and_a_sleep_are_killed_while_others_work() -> None:
-    async with device() as (target, _):
+@every_board
+async def test_a_loop_and_a_sleep_are_killed_while_others_work(board: Board) -> None:
+    async with device(board) as (target, _):
         stream = target.events()
         for key, module in (("spin", example("spin")), ("sleep", wasm(guests.SLEEP))):
             await target.spawn(Launch(key, module))
@@ -160,7 +166,7 @@ async def test_a_flooded_log() -> None:
 async def test_a_damaged_line() -> None:
     """1e-3 of all bytes flipped, both ways: slower, and nothing wrong."""
     faults = LinkFaults(seed=3)
-    async with device(faults) as (target, _):
+    async with device(faults=faults) as (target, _):
         faults.flip = 1e-3
         for number in range(10, 13):
             ended = await run(target, Launch("a", example("fib"), (f"{number}",)))

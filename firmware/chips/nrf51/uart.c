@@ -61,8 +61,8 @@ void mma_uart_handler(void) {
             mma_link_lost();
         }
     }
-    while (UART_RXDRDY) {
-        UART_RXDRDY = 0; // before the read, which may raise it again for the next byte
+    if (UART_RXDRDY) { // one byte an interrupt: an emulator fills the FIFO as fast as it is read, and the kernel starves
+        UART_RXDRDY = 0;  // before the read, which may raise it again for the next byte
         mma_link_receive((uint8_t)UART_RXD);
     }
     if (UART_TXDRDY) {
