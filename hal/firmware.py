@@ -26,11 +26,6 @@ from hal import toolchain
 from hal.boards import Board
 from hal.errors import ToolchainError
 
-FLASH_BUDGET = 24 << 10
-"""Bytes of flash that the kernel may take on any board."""
-RAM_BUDGET = 4 << 10
-"""Bytes of RAM that the kernel may take for itself: variables and stack; all else is the executors'."""
-
 _FLAGS = (
     "-std=gnu11",
     *("-Os", "-g", "-ffreestanding", "-fno-builtin", "-fno-common", "-fomit-frame-pointer"),
@@ -88,8 +83,8 @@ class Sizes:
     ram: int
     arena: int
     """RAM that is left for executors."""
-    flash_budget: int = FLASH_BUDGET
-    ram_budget: int = RAM_BUDGET
+    flash_budget: int
+    ram_budget: int
 
     @property
     def met(self) -> bool:
@@ -150,7 +145,8 @@ def sizes(firmware: Firmware) -> Sizes:
     ram["padding"] = all_ram - sum(ram.values())
     modules = (Module(name, flash.get(name, 0), ram.get(name, 0)) for name in flash.keys() | ram.keys())
     ordered = sorted(modules, key=lambda module: (-module.flash, -module.ram, module.name))
-    return Sizes(tuple(ordered), all_flash, all_ram, arena)
+    board = firmware.board
+    return Sizes(tuple(ordered), all_flash, all_ram, arena, board.flash_budget, board.ram_budget)
 
 
 def _root() -> Path:

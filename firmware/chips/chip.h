@@ -20,6 +20,8 @@ uint32_t mma_chip_entropy(void);
 
 // Fetch bytes to send from mma_link_next() until that gives -1. Returns at once. Called with interrupts off.
 void mma_chip_uart_send(void);
+// mma_link_full() has room again: take what was left in the UART. May be left out where nothing is ever left there.
+void mma_chip_uart_receive(void);
 // Has the last bit left the wire?
 bool mma_chip_uart_drained(void);
 

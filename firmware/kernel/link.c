@@ -36,6 +36,16 @@ void mma_link_receive(uint8_t byte) {
     }
 }
 
+static volatile bool left; // bytes were left in the UART
+
+bool mma_link_full(void) {
+    bool full = (uint16_t)(ring_in - ring_out) == MMA_RECEIVE;
+    left |= full;
+    return full;
+}
+
+__attribute__((weak)) void mma_chip_uart_receive(void) {}
+
 void mma_link_lost(void) { mma_link_counts.lost_bytes++; }
 
 int mma_link_next(void) {
@@ -101,6 +111,10 @@ bool mma_link_poll(void) {
     while (ring_out != ring_in && !mma_link_sending(MMA_FRAME_REPLY)) {
         int length = mma_slip_put(&incoming, ring[ring_out & (MMA_RECEIVE - 1)]);
         ring_out++;
+        if (left && (uint16_t)(ring_in - ring_out) < MMA_RECEIVE / 2) {
+            left = false;
+            mma_chip_uart_receive();
+        }
         if (length < 0) {
             mma_link_counts.bad_frames++;
         } else if (length > 0) {

@@ -25,6 +25,9 @@ extern struct mma_link_counts mma_link_counts;
 
 // From interrupt handlers.
 void mma_link_receive(uint8_t byte);
+// Is there no room for a byte? Whoever asks may leave it in the UART's FIFO until mma_chip_uart_receive. (On silicon a
+// byte takes longer than the kernel to empty the ring; an emulator's bytes take no time.)
+bool mma_link_full(void);
 void mma_link_lost(void);
 int mma_link_next(void);
 

@@ -54,6 +54,10 @@ class Board:
     baud: int
     options: Mapping[str, int]
     """Sizes of the kernel, as MMA_ macros in lower case without the prefix: `slots = 8` is -DMMA_SLOTS=8."""
+    flash_budget: int
+    """Bytes of flash that the kernel may take."""
+    ram_budget: int
+    """Bytes of RAM that the kernel may take for itself: variables and stack; all else is the executors'."""
     emulators: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Emulator name (`qemu`, `renode`) to its table on the page; the first one is the default."""
     probe: str | None = None
@@ -99,7 +103,7 @@ def parse_board(name: str, text: str) -> Board:
 
 
 def _from_page(page: Mapping[str, Any]) -> Board:
-    compiler, memory, link = page["compiler"], page["memory"], page["link"]
+    compiler, memory, link, budget = page["compiler"], page["memory"], page["link"], page["budget"]
     emulators = {key: MappingProxyType(dict(table)) for key, table in page.get("emulators", {}).items()}
     return Board(
         name=_text(page, "name"),
@@ -115,6 +119,8 @@ def _from_page(page: Mapping[str, Any]) -> Board:
         uart=_text(link, "uart"),
         baud=int(link["baud"]),
         options=MappingProxyType({key: int(value) for key, value in page.get("kernel", {}).items()}),
+        flash_budget=int(budget["flash"]),
+        ram_budget=int(budget["ram"]),
         emulators=MappingProxyType(emulators),
         probe=page.get("probe"),
     )

@@ -28,7 +28,9 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="QEMU is missing: see mma doctor"),
 ]
 BOARD = load_board("stm32f4")
-every_board = pytest.mark.parametrize("board", [load_board(name) for name in board_names()], ids=board_names())
+every_board = pytest.mark.parametrize(
+    "board", [load_board(name) for name in board_names()], ids=board_names()
+)
 EXAMPLES = Path(str(resources.files("firmware"))) / "sdk" / "examples"
 
 

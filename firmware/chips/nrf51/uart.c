@@ -50,6 +50,8 @@ void mma_chip_uart_send(void) {
     }
 }
 
+void mma_chip_uart_receive(void) { UART_INTENSET = RECEIVED; }
+
 bool mma_chip_uart_drained(void) { return !busy; }
 
 void mma_uart_handler(void) {
@@ -61,8 +63,12 @@ void mma_uart_handler(void) {
             mma_link_lost();
         }
     }
-    if (UART_RXDRDY) { // one byte an interrupt: an emulator fills the FIFO as fast as it is read, and the kernel starves
-        UART_RXDRDY = 0;  // before the read, which may raise it again for the next byte
+    while (UART_RXDRDY) {
+        if (mma_link_full()) {
+            UART_INTENCLR = RECEIVED;
+            break;
+        }
+        UART_RXDRDY = 0; // before the read, which may raise it again for the next byte
         mma_link_receive((uint8_t)UART_RXD);
     }
     if (UART_TXDRDY) {
