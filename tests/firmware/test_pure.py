@@ -181,8 +181,9 @@ read_values = st.recursive(
 )
 def test_cbor_maps_are_searched(pure: ctypes.CDLL, value: dict[Any, Any], key: int) -> None:
     data, item = cbor2.dumps(value), Item()
+    memory = buffer(data)  # which the item points into
     pure.mma_cbor_find.restype = ctypes.c_bool
-    found = pure.mma_cbor_find(buffer(data), u32(len(data)), u32(key), ctypes.byref(item))
+    found = pure.mma_cbor_find(memory, u32(len(data)), u32(key), ctypes.byref(item))
     assert found == (key in value)
     wanted = value.get(key)
     if found and isinstance(wanted, bytes):
