@@ -149,7 +149,7 @@ def wasm(text: str, *inserts: object) -> bytes:
     return bytes(wat2wasm(text.format(*inserts) if inserts else text))
 
 
-async def play(target: Target, *launches: Launch, timeout: float = 20.0) -> list[Event]:
+async def play(target: Target, *launches: Launch, timeout: float = 60.0) -> list[Event]:
     """Spawn, and all events until every launch ended."""
     stream = target.events()
     waiting = {launch.key for launch in launches}
