@@ -97,6 +97,7 @@ def test_who_is_told_what(kernel: Kernel) -> None:
         finish(0);""",
     )
     path = f"x/{guest.number}"
+    kernel.wait(0.05)  # until it has told what it wants
     assert str(kernel.request(POST, f"{path}/message", b"early").code)[:4] == "5.03", "it does not wait yet"
     assert str(kernel.request(POST, f"{path}/message", b"123456789").code)[:4] == "4.13"
     kernel.wait(1.0)
