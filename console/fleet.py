@@ -145,7 +145,7 @@ class Member:
 
             return HostTarget(self.name.text)
         if self.name.port is not None:
-            return _real_target(self.name, self.name.port)
+            return _real_target(self.name, board, self.name.port, self._setup)
         self.firmware = await build_firmware(board, tell)
         from emulation.targets import open_machine
         from hal.mcu import McuTarget
@@ -171,13 +171,19 @@ async def build_firmware(board: Board, tell: Tell) -> Path:
     return await asyncio.to_thread(lambda: build(board).elf)
 
 
-def _real_target(name: TargetName, port: str) -> Target:
+def _real_target(name: TargetName, board: Board, port: str, setup: Setup) -> Target:
     if not Path(port).exists():
         raise EnvironmentMissing(
             f"There is no serial port {port}.",
-            remedy="Is the board plugged in? `ls /dev/tty*` shows the ports.",
+            remedy="Is the board plugged in? `mma boards` lists the ports.",
         )
-    raise EnvironmentMissing(
-        f"{name.text}: real boards on a serial port are not built yet.",
-        remedy="Use an emulated one, such as stm32f4@qemu.",
-    )
+    from hal.link import Connect
+    from hal.link.serial import SerialPort
+    from hal.mcu import McuTarget
+
+    connect: Connect = SerialPort(port, board.baud).connect
+    if setup.faults is not None:
+        from emulation.faults import with_faults
+
+        connect = with_faults(connect, setup.faults)
+    return McuTarget(name.text, board, connect, on_trace=setup.on_trace)

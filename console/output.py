@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import click
 
-from console.mesos import Offer, Status, Task, TaskState
+from console.mesos import Offer, Resources, Status, Task, TaskState
 
 log = logging.getLogger("mma")
 
@@ -77,12 +77,14 @@ class JsonReporter:
         self._print({"event": "step", "subject": subject, "text": text})
 
     def offer(self, offer: Offer) -> None:
-        resources = {
-            **offer.resources.scalars,
-            **{name: [list(pair) for pair in pairs] for name, pairs in offer.resources.ranges.items()},
-            **{name: sorted(items) for name, items in offer.resources.sets.items()},
-        }
-        self._print({"event": "offer", "id": offer.id, "target": offer.target, "resources": resources})
+        self._print(
+            {
+                "event": "offer",
+                "id": offer.id,
+                "target": offer.target,
+                "resources": resources_json(offer.resources),
+            }
+        )
 
     def status(self, task: Task, status: Status) -> None:
         found = {"event": "status", "task": task.id, "state": status.state.value}
@@ -153,6 +155,15 @@ class TextReporter:
         seconds = click.style(f"{time.monotonic() - self._start:6.2f} s", dim=True)
         click.echo(f"{seconds}  {click.style(f'{subject:<16}', bold=True)} {text}", err=self._err)
         (sys.stderr if self._err else sys.stdout).flush()
+
+
+def resources_json(resources: Resources) -> dict[str, Any]:
+    """Scalars as numbers, ranges as pairs, sets as sorted lists."""
+    return {
+        **resources.scalars,
+        **{name: [list(pair) for pair in pairs] for name, pairs in resources.ranges.items()},
+        **{name: sorted(items) for name, items in resources.sets.items()},
+    }
 
 
 def describe_resources(offer: Offer) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -57,6 +58,8 @@ class Subscription:
         self._url = url
         self._response = response
         self._stream_id = response.headers.get("Mesos-Stream-Id", "")
+        self._decoder = Decoder()
+        self._records: deque[bytes] = deque()  # come, and not yet taken
 
     @property
     def url(self) -> str:
@@ -64,9 +67,17 @@ class Subscription:
         return self._url
 
     async def events(self, silence: float) -> AsyncIterator[Json]:
-        """Every event, HEARTBEAT too. Unreachable when the stream ends or is silent for `silence` s."""
-        decoder = Decoder()
+        """Every event, HEARTBEAT too. Unreachable when the stream ends or is silent for `silence` s.
+
+        Who stops to listen and asks again misses nothing: offers may come in one piece with SUBSCRIBED.
+        """
         while True:
+            while self._records:
+                try:
+                    event = json.loads(self._records.popleft())
+                except ValueError as error:
+                    raise MasterError(f"The master's event stream makes no sense: {error}.") from error
+                yield event
             try:
                 async with asyncio.timeout(silence):
                     chunk = await self._response.content.readany()
@@ -77,9 +88,8 @@ class Subscription:
             if not chunk:
                 raise Unreachable("The master closed the event stream.")
             try:
-                for record in decoder.feed(chunk):
-                    yield json.loads(record)
-            except (RecordError, ValueError) as error:
+                self._records.extend(self._decoder.feed(chunk))
+            except RecordError as error:
                 raise MasterError(f"The master's event stream makes no sense: {error}.") from error
 
     async def call(self, body: Json) -> None:

@@ -14,8 +14,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.agents import active_targets
 from console.broadcast import Broadcast
+from console.cluster import active_targets
 from console.events import FromTarget, Progressed, TargetDown, TargetUp
 from console.fleet import Member, Setup, TargetName
 from console.framework import Framework

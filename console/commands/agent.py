@@ -65,7 +65,7 @@ def command(
     plan = make_plan(master, targets, file, pairs, given_by(flags), os.environ)
     if log_format or plan.logs:
         set_up_service(plan.config.logging_level, as_json=log_format == "json")
-    run_async(_serve(plan, _reporter(as_json, log_format)))
+    run_async(serve(plan, _reporter(as_json, log_format)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,8 @@ def _reporter(as_json: bool, log_format: str | None) -> Reporter:
     return LogReporter() if log_format == "json" else TextReporter()
 
 
-async def _serve(plan: AgentPlan, reporter: Reporter) -> None:
+async def serve(plan: AgentPlan, reporter: Reporter) -> None:
+    """Open the targets and keep them behind the master until cancelled."""
     from console.hosting import Hosting
     from console.loglines import LogLines
     from console.session import Plan, open_session

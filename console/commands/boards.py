@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -12,10 +13,12 @@ import click
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(as_json: bool) -> None:
-    """Boards, their memories, emulators and probes."""
-    rows = list(_rows())
+    """Boards, their memories, emulators and probes, and the serial ports that are there."""
+    from console.serial_ports import ports
+
+    rows, found = list(_rows()), ports()
     if as_json:
-        for row in rows:
+        for row in (*rows, *({"port": port.device, **asdict(port)} for port in found)):
             click.echo(json.dumps(row))
         return
     for row in rows:
@@ -30,6 +33,11 @@ def command(as_json: bool) -> None:
         click.echo(f"  targets  {'  '.join(row['targets'])}")
         click.echo(f"  probe    {row['probe'] or 'none: no real board of this kind can be flashed'}\n")
     click.echo(f"{click.style('host', bold=True)}  this computer, by wasmtime\n  targets  host")
+    for port in found:
+        what = " ".join(filter(None, (port.title, port.usb, port.serial)))
+        click.echo(f"\n{click.style(port.device, bold=True)}  {what or 'a serial port'}")
+        for board in port.boards:
+            click.echo(f"  target   {board}@{port.device}")
 
 
 def _rows() -> Iterator[dict[str, Any]]:

@@ -62,6 +62,8 @@ class Board:
     """Emulator name (`qemu`, `renode`) to its table on the page; the first one is the default."""
     probe: str | None = None
     """pyOCD's target type, where a probe can flash it."""
+    usb: tuple[str, ...] = ()
+    """VID:PID, in lower-case hexadecimal, of the serial ports that come with it."""
 
     @property
     def default_emulator(self) -> str | None:
@@ -123,6 +125,7 @@ def _from_page(page: Mapping[str, Any]) -> Board:
         ram_budget=int(budget["ram"]),
         emulators=MappingProxyType(emulators),
         probe=page.get("probe"),
+        usb=tuple(str(ids) for ids in page.get("usb", ())),
     )
 
 

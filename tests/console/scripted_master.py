@@ -27,6 +27,8 @@ class ScriptedMaster:
         self.subscriptions = 0
         self.refuse: dict[str, tuple[int, str]] = {}
         """Answer a kind of call with a status and words."""
+        self.in_one_piece: list[Json] = []
+        """Events that come in one piece with SUBSCRIBED."""
         self.url = ""
         self._called = asyncio.Condition()
         self._stream: web.StreamResponse | None = None
@@ -70,7 +72,8 @@ class ScriptedMaster:
         await self._stream.prepare(request)
         identifier = call.get("framework_id", {"value": f"F{self.subscriptions}"})
         subscribed = {"framework_id": identifier, "heartbeat_interval_seconds": 15}
-        await self.send({"type": "SUBSCRIBED", "subscribed": subscribed})
+        events = [{"type": "SUBSCRIBED", "subscribed": subscribed}, *self.in_one_piece]
+        await self._stream.write(b"".join(encode(json.dumps(event).encode()) for event in events))
         await end.wait()
         assert request.transport is not None
         request.transport.abort()

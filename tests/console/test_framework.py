@@ -43,6 +43,12 @@ async def state_of(queue: asyncio.Queue[Event], state: TaskState) -> TaskChanged
             return event
 
 
+async def test_offers_that_come_in_one_piece_with_the_subscription_count(master: ScriptedMaster) -> None:
+    master.in_one_piece = [offer("O1"), offer("O2")]
+    async with Framework(master.url) as framework, framework.listen() as queue:
+        assert [(await next_of(queue, OfferChanged)).offer.id for _ in range(2)] == ["O1", "O2"]
+
+
 async def test_a_task_from_offer_to_its_result(master: ScriptedMaster) -> None:
     async with Framework(master.url) as framework, framework.listen() as queue:
         assert await framework.ready() == "F1"

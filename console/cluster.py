@@ -1,0 +1,154 @@
+"""What a master and its agents tell of tasks over HTTP: for `mma ps`, `mma logs`, and to find agents again.
+
+Sources: docs/endpoints of Apache Mesos 1.11: master/state, master/slaves, the agents' state and files/read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from console.errors import ConsoleError, UsageError
+from console.scheduler import Unreachable, master_url
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_PIECE = 1 << 16
+_POLL = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task as the master has it. `mem` in MB of 2**20 bytes; `seconds` since its first status."""
+
+    id: str
+    state: str
+    framework: str
+    target: str
+    cpus: float
+    mem: float
+    seconds: float
+    message: str
+
+
+async def active_targets(master: str) -> frozenset[str]:
+    """The `target` attributes of a master's active agents. Unreachable when it does not answer."""
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+        found = await _get(http, f"{master_url(master)}/master/slaves")
+    agents = (agent for agent in found.get("slaves", ()) if agent.get("active"))
+    names = (agent.get("attributes", {}).get("target") for agent in agents)
+    return frozenset(name for name in names if isinstance(name, str))
+
+
+async def tasks(master: str, *, ended: bool = False) -> list[TaskRow]:
+    """Every framework's tasks, the newest first; those that have ended too if so wished."""
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+        state = await _get(http, f"{master_url(master)}/master/state")
+    agents = {agent["id"]: agent for agent in state.get("slaves", ())}
+    rows = [_row(framework, task, agents) for framework, task in _tasks(state, ended)]
+    return sorted(rows, key=lambda row: row.seconds)
+
+
+async def log(
+    master: str, task_id: str, *, file: str = "stdout", follow: bool = False
+) -> AsyncIterator[bytes]:
+    """A task's sandbox file from its beginning, in pieces; with `follow` until the task has ended.
+
+    UsageError for a task that nobody has, ConsoleError where its agent does not give the file.
+    """
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+        base = f"{master_url(master)}/master/state"
+        url, path = await _sandbox(http, await _get(http, base), task_id)
+        offset = 0
+        while True:
+            over = follow and not _living(await _get(http, base), task_id)
+            while True:
+                asked = {"path": f"{path}/{file}", "offset": str(offset), "length": str(_PIECE)}
+                found = await _get(http, f"{url}/files/read", asked)
+                data = str(found.get("data", "")).encode("utf-8", "surrogateescape")
+                if not data:
+                    break
+                offset += len(data)
+                yield data
+            if not follow or over:
+                return
+            await asyncio.sleep(_POLL)
+
+
+def _tasks(state: Mapping[str, Any], ended: bool) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    frameworks = [*state.get("frameworks", ()), *(state.get("completed_frameworks", ()) if ended else ())]
+    for framework in frameworks:
+        for task in (*framework.get("tasks", ()), *(framework.get("completed_tasks", ()) if ended else ())):
+            yield framework, task
+
+
+def _row(
+    framework: Mapping[str, Any], task: Mapping[str, Any], agents: Mapping[str, Mapping[str, Any]]
+) -> TaskRow:
+    statuses = task.get("statuses", ())
+    agent = agents.get(task["slave_id"], {})
+    resources = task.get("resources", {})
+    return TaskRow(
+        id=task["id"],
+        state=task["state"],
+        framework=framework.get("name", ""),
+        target=agent.get("attributes", {}).get("target") or agent.get("hostname", task["slave_id"]),
+        cpus=resources.get("cpus", 0.0),
+        mem=resources.get("mem", 0.0),
+        seconds=time.time() - statuses[0]["timestamp"] if statuses else 0.0,
+        message=statuses[-1].get("message", "") if statuses else "",
+    )
+
+
+def _find(state: Mapping[str, Any], task_id: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    found = [pair for pair in _tasks(state, True) if pair[1]["id"] == task_id]
+    if not found:
+        raise UsageError(f"The master has no task {task_id}.", remedy="`mma ps --all` lists them.")
+    return found[-1]
+
+
+def _living(state: Mapping[str, Any], task_id: str) -> bool:
+    return any(task["id"] == task_id for _, task in _tasks(state, False))
+
+
+async def _sandbox(http: aiohttp.ClientSession, state: Mapping[str, Any], task_id: str) -> tuple[str, str]:
+    """(base URL of the agent's port, directory of the executor's sandbox)."""
+    framework, task = _find(state, task_id)
+    agent = next((one for one in state.get("slaves", ()) if one["id"] == task["slave_id"]), None)
+    if agent is None:
+        raise ConsoleError(f"The agent that ran {task_id} is gone, and its log with it.")
+    actor, _, address = agent["pid"].partition("@")
+    url = f"http://{address}"
+    told = await _get(http, f"{url}/{actor}/state")
+    for one in (*told.get("frameworks", ()), *told.get("completed_frameworks", ())):
+        if one["id"] != framework["id"]:
+            continue
+        for executor in (*one.get("executors", ()), *one.get("completed_executors", ())):
+            held = (*executor.get("tasks", ()), *executor.get("queued_tasks", ()))
+            if any(each["id"] == task_id for each in (*held, *executor.get("completed_tasks", ()))):
+                return url, executor["directory"]
+    raise ConsoleError(f"The agent of {task_id} has no sandbox of it any more.")
+
+
+async def _get(
+    http: aiohttp.ClientSession, url: str, query: Mapping[str, str] | None = None
+) -> Mapping[str, Any]:
+    try:
+        async with http.get(url, params=query) as reply:
+            if reply.status in (401, 403):
+                raise ConsoleError(f"{url} wants credentials, which `mma` has none of here.")
+            if reply.status == 404:
+                raise ConsoleError(f"{url} has no such thing.")
+            reply.raise_for_status()
+            found = await reply.json(content_type=None)
+    except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError) as error:
+        remedy = "Is it running? `mma master` starts one." if "/master/" in url else ""
+        what = "Mesos master" if "/master/" in url else "agent"
+        raise Unreachable(f"No {what} answers at {url}.", remedy=remedy) from error
+    if not isinstance(found, dict):
+        raise ConsoleError(f"{url} answers what makes no sense.")
+    return found
