@@ -79,8 +79,7 @@ def _from_c(data: bytes, path: Path | None, stack: int, flags: tuple[str, ...]) 
     with tempfile.TemporaryDirectory(prefix="mma-") as name:
         folder = Path(name)
         compile_words: list[str | Path] = ["clang", "--target=wasm32", "-std=gnu11", "-O2", "-ffreestanding"]
-        compile_words += ["-gline-tables-only", "-fdebug-compilation-dir=."]  # who traps is told by its line
-        compile_words += [f"-fdebug-prefix-map={toolchain.sdk()}=sdk"]
+        compile_words += ["-g"]  # hal.aot carries it on to native code; it takes nothing on the device
         compile_words += ["-fno-unroll-loops"]  # what unrolls best depends on the CPU: left to hal.aot
         compile_words += ["-nostdinc", "-isystem", toolchain.headers(), "-I", toolchain.sdk()]
         compile_words += ["-I", path.resolve().parent] if path else []

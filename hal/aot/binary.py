@@ -179,6 +179,10 @@ class Module:
     segments: list[Segment] = field(default_factory=list)
     codes: list[Code] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
+    customs: dict[str, bytes] = field(default_factory=dict)
+    """Custom sections by name, such as those of DWARF."""
+    code_start: int = 0
+    """Where the contents of the code section begin: what DWARF's addresses count from."""
 
     @property
     def imported(self) -> list[Import]:
@@ -233,6 +237,8 @@ def _section(module: Module, section: int, reader: Reader) -> None:
     elif section == 12:
         reader.u32()  # data count: only for validators
     elif section in _ITEMS:
+        if section == 10:
+            module.code_start = reader.place
         for _ in range(reader.u32()):
             _ITEMS[section](module, reader)
     else:
@@ -241,9 +247,11 @@ def _section(module: Module, section: int, reader: Reader) -> None:
 
 
 def _custom(module: Module, reader: Reader) -> None:
-    """Names of functions from the name section (appendix 7.4.1); damaged ones are ignored."""
+    """Keeps it; names of functions (appendix 7.4.1) are read, damaged ones ignored."""
     try:
-        if reader.name() != "name":
+        name = reader.name()
+        if name != "name":
+            module.customs[name] = reader.take(reader.end - reader.place)
             return
         while reader.more:
             kind, size = reader.byte(), reader.u32()

@@ -11,6 +11,7 @@ from typing import Any
 
 from hal import toolchain
 from hal.aot import imports, linker
+from hal.aot.annotate import rename
 from hal.aot.binary import read
 from hal.aot.model import Layout, Machine, Object
 from hal.aot.runtime import BUILTIN_STACK, FLAGS, flags, frame_sizes, keep, runtime, sources_digest
@@ -56,7 +57,9 @@ def compile_for(module: bytes, machine: Machine, harness: Harness | None = None)
         # without floats no such register is touched, not even by clang's own ideas: frames stay small
         plain = ["-mfloat-abi=soft"] if _has_fpu(machine) and not translation.floats else []
         words: list[str | Path] = [*flags(machine), *plain, "-w", "-I", toolchain.sdk() / "executor"]
+        words += ["-g", f"-fdebug-compilation-dir={toolchain.cache_folder() / 'aot' / digest[:40]}"]
         toolchain.must(["clang", *words, "-fstack-usage", "-c", "module.c", "-o", "module.o"], folder=folder)
+        rename(folder / "module.o", dict(translation.shown))
         one = _measure(digest, machine, folder, translation)
         facts = asdict(one) | {"machine": None, "path": None}
         facts["segments"] = [(offset, data.hex()) for offset, data in one.segments]

@@ -12,9 +12,12 @@ and accesses at constant distances from each other, with nothing observable in b
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+from hal.aot.annotate import Annotator, Mark, render
 from hal.aot.binary import Code, Signature
+from hal.aot.debug import Place
 from hal.aot.instructions import (
     ACCESS,
     BLOCK,
@@ -77,8 +80,7 @@ class FunctionWriter:
         self.index = index
         self.signature = shared.module.signature(index)
         self.body = body
-        self.lines: list[tuple[int, str | CheckGroup]] = []
-        """C, each with the place in the module that it comes from."""
+        self.lines: list[str | CheckGroup | Mark] = []
         self.declared: list[str] = []
         self.stack: list[Value] = []
         self.frames: list[Frame] = []
@@ -92,6 +94,8 @@ class FunctionWriter:
         self.indirect = False
         kinds = (*self.signature.parameters, *code.locals)
         self.kinds = kinds
+        parameters = [C_TYPES[kind] for kind in self.signature.parameters]
+        self.notes = Annotator(shared.debug, shared.names, index, parameters, code.start)
         self.locals = [self._unknown(kind, f"l{number}", number) for number, kind in enumerate(kinds)]
         for number, kind in enumerate(code.locals, len(self.signature.parameters)):
             self.declared.append(f"{C_TYPES[kind]} l{number} = 0;")
@@ -111,17 +115,30 @@ class FunctionWriter:
             frame = self.frames[-1]
             if frame.dead and instruction.code not in (BLOCK, LOOP, IF, ELSE, END):
                 continue
+            if not frame.dead:
+                self.lines += self.notes.at(instruction.place, self._known)
             self._one(instruction, changes)
+            if instruction.code in (LOCAL_SET, LOCAL_TEE):
+                self.lines += self.notes.wrote(instruction.a)
+            elif instruction.code in (LOOP, ELSE, END):
+                self.notes.joined()
         if self.frames:
             raise ModuleError("A function of the module has no end.")
-        head = self.shared.prototype(self.index)
-        enter = "    MMA_ENTER();\n" if self.calls or self.indirect else ""
-        mark = self.shared.lines.mark
-        lines = [f"{mark(self.body[0].place)}\n{head} {{\n{enter}    ", " ".join(self.declared)]
-        for place, line in self.lines:
-            lines.append(f"\n{mark(place)}\n    ")
-            lines.append(line if isinstance(line, str) else line.c(self.shared.least))
-        return f"{''.join(lines)}\n}}\n"
+        lines = [line.c(self.shared.least) if isinstance(line, CheckGroup) else line for line in self.lines]
+        enter = "MMA_ENTER();" if self.calls or self.indirect else ""
+        head = self.shared.prototype(self.index, self.notes.parameters())
+        body = render([*self.notes.declarations(), *self.declared, enter, *lines])
+        body = _hide(body, "tlrp" if self.notes.function else "trp")
+        return f"{self.notes.head()}{head} {{ {body}\n}}\n"
+
+    def _known(self, place: Place) -> str:
+        """C of a value that debug information places somewhere; 0 where it is wrong."""
+        text = f"{place.index}"
+        if place.kind == "local":
+            text = self.locals[place.index].text if place.index < len(self.locals) else "0"
+        elif place.kind == "operand":
+            text = self.stack[place.index].text if place.index < len(self.stack) else "0"
+        return f"{text} + {place.offset}u" if place.offset else text
 
     def _fresh(self) -> int:
         self.count += 1
@@ -130,8 +147,8 @@ class FunctionWriter:
     def _unknown(self, kind: str, text: str, local: int | None = None) -> Value:
         return Value(kind, text, self._fresh(), local=local)
 
-    def _emit(self, line: str | CheckGroup) -> None:
-        self.lines.append((self.body[self.at].place, line))
+    def _emit(self, line: str) -> None:
+        self.lines.append(line)
 
     def _push(self, kind: str, text: str, bound: int = TOP) -> Value:
         """Compute into a new temporary and push it."""
@@ -513,7 +530,7 @@ class FunctionWriter:
         group = self.groups.get(address.root)
         if group is None or not group.add(first, end, self.shared.least):
             group = self.groups[address.root] = CheckGroup(address.text, first, [(first, end)])
-            self._emit(group)
+            self.lines.append(group)
 
     def _memory(self, code: int, segment: int) -> None:
         if code == MEMORY_SIZE:
@@ -554,3 +571,8 @@ class FunctionWriter:
                 self._emit(f"MMA_TABLE_COPY(T{a}, T{a}_COUNT, {first}, T{b}, T{b}_COUNT, {second}, {count});")
             else:  # table.init: the immediates are segment, table
                 self._emit(f"MMA_TABLE_COPY(T{b}, T{b}_COUNT, {first}, E{a}, E{a}_count, {second}, {count});")
+
+
+def _hide(body: str, letters: str) -> str:
+    """Temporaries are of no interest to who debugs: they get no debug information."""
+    return re.sub(rf"(?<![\w.])(u32|u64|float|double|R[ilfdr]+) (?=[{letters}]\d)", r"HIDDEN \1 ", body)

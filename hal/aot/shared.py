@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from hal.aot import debug
+from hal.aot.annotate import Names
 from hal.aot.binary import Constant, Module, Signature
 from hal.aot.instructions import (
     GLOBAL_SET,
@@ -62,6 +64,8 @@ class Shared:
         self.declared = module.memories[0].minimum * self.page if module.memories else 0
         self.data = self._initial_data()
         self.least = self._least()
+        self.debug = debug.read(module.customs, module.code_start)
+        self.names = Names()
 
     def _find_writes(self, bodies: list[list[Instruction]]) -> None:
         self.written_globals: set[int] = set()
@@ -158,11 +162,12 @@ class Shared:
         self.structs[tuple(C_TYPES[kind] for kind in signature.results)] = name
         return name
 
-    def prototype(self, index: int) -> str:
-        """`static u32 f3_name(u32 l0, float l1)`."""
+    def prototype(self, index: int, parameters: list[str] | None = None) -> str:
+        """`static u32 f3_name(u32 l0, float l1)`, with other declarations of its parameters if given."""
         signature = self.module.signature(index)
         kinds = [f"{C_TYPES[kind]} l{number}" for number, kind in enumerate(signature.parameters)]
-        return f"static {self.result_type(signature)} {self.name(index)}({', '.join(kinds) or 'void'})"
+        shown = ", ".join(kinds if parameters is None else parameters) or "void"
+        return f"static {self.result_type(signature)} {self.name(index)}({shown})"
 
     def host(self, index: int) -> str:
         """The C function behind an imported one."""

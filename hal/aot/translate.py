@@ -58,6 +58,8 @@ class Translation:
     takes_arguments: bool
     rules: int
     segments: tuple[tuple[int, bytes], ...]
+    shown: Mapping[str, str]
+    """What a debugger is to show in the place of C names."""
 
 
 def translate(module: Module, *, stack_check: bool, harness: Harness | None = None) -> Translation:
@@ -100,15 +102,17 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
         f"#define MMA_STACK_CHECK {int(stack_check)}",
         f"#define MMA_FLOATS {int(floats)}",
         '#include "executor.h"',
+        "#define HIDDEN __attribute__((nodebug))",
         harness.prelude if harness else "",
     ]
     structs = [
         f"typedef struct {{ {' '.join(f'{kind} a{n};' for n, kind in enumerate(kinds))} }} {name};"
         for kinds, name in shared.structs.items()
     ]
-    prototypes = [f"{shared.prototype(index)};" for index in range(shared.imported, len(module.functions))]
+    prototypes = [f"{shared.prototype(one.index, one.notes.parameters())};" for one in writers]
     parts = (
         head,
+        shared.names.typedefs(),
         structs,
         prototypes,
         references,
@@ -137,6 +141,7 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
         or any(one.name in ("arg", "arg_count") for one in module.imported),
         rules=imports.rules(module),
         segments=tuple(shared.data),
+        shown=shared.names.shown,
     )
 
 
@@ -262,7 +267,7 @@ def _start(shared: Shared, status: str) -> str:
     lines = [f"{shared.call(shared.module.start, [])};"] if shared.module.start is not None else []
     lines.append(f"mma_host_exit({status});")
     body = "\n    ".join(lines)
-    return f"__attribute__((noreturn)) void mma_start(void) {{\n    {body}\n}}"
+    return f"__attribute__((noreturn)) HIDDEN void mma_start(void) {{\n    {body}\n}}"
 
 
 def _export(shared: Shared, index: int) -> str:

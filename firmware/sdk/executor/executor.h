@@ -27,7 +27,8 @@ typedef __UINTPTR_TYPE__ uptr;
 
 typedef void (*mma_function)(void);
 
-#define MMA_INLINE static inline __attribute__((always_inline, unused))
+// Debuggers see the guest's source alone: what is inlined there counts as the line that it is in.
+#define MMA_INLINE static inline __attribute__((always_inline, unused, nodebug))
 #define MMA_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 // Set by the linker, for the slot. Those named `_bytes` are numbers: only their addresses mean something.

@@ -82,7 +82,7 @@ MMA_INLINE u32 mma_host_arg_count(void) {
     return mma_arguments[0];
 }
 
-static inline u32 mma_host_arg(u32 index, u32 to, u32 size) {
+static inline __attribute__((nodebug)) u32 mma_host_arg(u32 index, u32 to, u32 size) {
     const u32 *argument = mma_arguments + 1;
     if (index >= mma_arguments[0]) return (u32)MMA_ERR_NOENT;
     while (index--) argument += 1 + (argument[0] + 3) / 4;
