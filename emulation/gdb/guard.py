@@ -63,14 +63,16 @@ class Guard:
         patience: Patience | None = None,
         runs: Callable[[], Awaitable[bool | None]] | None = None,
         runs_on_loss: bool | None = None,
+        first: tuple[bytes, ...] = (),
     ) -> None:
         """`runs` tells from elsewhere, such as QMP, whether the target runs; None if unknown. With it a stop
-        that the stub never reported is noticed without anyone asking. `runs_on_loss`: see Stub."""
+        that the stub never reported is noticed without anyone asking. `runs_on_loss`, `first`: see Stub."""
         self.address = address
         self.emit = emit
         self.patience = patience or Patience()
         self.runs = runs
         self.runs_on_loss = runs_on_loss is not False
+        self.first = first
         self.link: StubLink | None = None
         self.request: Request | None = None
         self.greeting = Greeting()
@@ -148,6 +150,9 @@ class Guard:
             if self.link is not None:
                 await self.link.close()
             self.link = await StubLink.open(self.address, self.from_stub, self.lost)
+            for body in self.first:
+                with contextlib.suppress(TimeoutError):
+                    await self.link.ask(body, self.patience.answer)
         except OSError as error:
             why = f"Nothing answers at {self.address}: {error.strerror or error}."
             self.emit(Lost(f"{why} Is the machine on, and was its debug stub started?"))

@@ -115,7 +115,12 @@ class Session:
             await self.detach()
         await self._drop_guard()
         core.guard = guard = Guard(
-            where, core.told, patience=core.patience, runs=runs, runs_on_loss=self.stub.runs_on_loss
+            where,
+            core.told,
+            patience=core.patience,
+            runs=runs,
+            runs_on_loss=self.stub.runs_on_loss,
+            first=self.stub.first,
         )
         core.lost = ""
         begin = time.monotonic()

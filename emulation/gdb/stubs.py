@@ -15,6 +15,8 @@ class Stub:
 
     `writes_peripherals`: memory writes reach peripheral registers; where not, use Machine.write_memory.
 
+    `first` are packets that it is told before GDB speaks to it.
+
     After a detach all let the target run on. `runs_on_loss`: so they do when the connection just ends; None
     where that is not known. `reverse` says what it takes to run backwards.
     """
@@ -23,6 +25,7 @@ class Stub:
     resets: tuple[str, ...] = ()
     runs_on_loss: bool | None = None
     writes_peripherals: bool = True
+    first: tuple[bytes, ...] = ()
     reverse: str = "This stub does not tell that it can run backwards."
 
 
@@ -31,10 +34,13 @@ QEMU = Stub(
     ("system_reset",),
     runs_on_loss=False,
     writes_peripherals=False,
+    first=(b"Qqemu.PhyMemMode:1",),
     reverse="QEMU runs backwards only while it replays: record a run with -icount shift=N,rr=record,rrfile=F,"
     "rrsnapshot=S and an empty qcow2 drive, then debug it with rr=replay.",
 )
 """Seen with 7.2: after a lost connection the target goes on as it was, and stops at the next connection.
+It looks at memory through the MPU, with the rights of the code that runs and those of a page's first byte:
+the kernel is hidden from executors, and some executors from themselves. PhyMemMode looks past it.
 Writes change RAM and flash, but it drops those to peripherals without an error; reads reach them."""
 
 RENODE = Stub(

@@ -154,6 +154,8 @@ async def _greet(guard: Guard, link: StubLink, actions: list[str]) -> bool:
     greeting, patience = guard.greeting, guard.patience.answer
     with link.hearing() as answers:
         try:
+            for body in guard.first:
+                await _exchange(link, answers, body, patience)
             await _exchange(link, answers, greeting.supported or b"qSupported", patience)
             if greeting.no_acks and await _exchange(link, answers, b"QStartNoAckMode", patience) == b"OK":
                 link.acks = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hal.mcu.placed import Placed
 from hal.mcu.target import McuTarget
 
-__all__ = ["McuTarget"]
+__all__ = ["McuTarget", "Placed"]

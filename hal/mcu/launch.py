@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from hal import aot
@@ -126,9 +126,12 @@ async def find(link: Link, digest: bytes) -> int | None:
     return None
 
 
-async def load(link: Link, slot: int, image: aot.Image, tell: Tell) -> None:
+async def load(
+    link: Link, slot: int, image: aot.Image, tell: Tell, ready: Callable[[], Awaitable[None]]
+) -> None:
     """Upload and start. Either may have been done before an answer was lost; then it is not done again.
 
+    `ready` is awaited between the two.
     An upload that fell out of step, or whose digest is wrong, begins anew.
     """
     total = len(image.stream)
@@ -136,6 +139,7 @@ async def load(link: Link, slot: int, image: aot.Image, tell: Tell) -> None:
         tell(Stage.UPLOAD, 0, total)
         try:
             await link.upload(slot, image.stream, lambda done: tell(Stage.UPLOAD, done, total))
+            await ready()
             await link.start(slot, image.stream, image.entry, image.initial_memory)
             return
         except Refused as refusal:

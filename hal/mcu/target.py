@@ -20,6 +20,7 @@ from hal.mcu import launch as steps
 from hal.mcu.describe import describe
 from hal.mcu.follower import Follower
 from hal.mcu.linkmap import MAP_NAME, link_map
+from hal.mcu.placed import Placed, Ready
 from hal.mcu.roster import Roster
 from hal.mcu.tenant import Tenant, key_digest
 from hal.target import (
@@ -82,6 +83,8 @@ class McuTarget:
         self._tasks: set[asyncio.Task[None]] = set()
         self._compiling = asyncio.Semaphore(COMPILERS)
         self._usage_read = 0.0
+        self.on_ready: set[Ready] = set()
+        """Awaited for each executor when its image is on the device and has not begun to run."""
 
     # -- the Target protocol -----------------------------------------------------------------------
 
@@ -138,6 +141,11 @@ class McuTarget:
                     if tenant.slot is not None:
                         tenant.use(await self.link.executor(tenant.slot))
         return {tenant.key: tenant.usage for tenant in self._roster.running()}
+
+    def placed(self) -> tuple[Placed, ...]:
+        """The executors that are on the device, by slot; those of an earlier gateway are left out."""
+        found = (Placed.of(tenant) for tenant in self._roster.tenants.values())
+        return tuple(sorted(filter(None, found), key=lambda one: one.slot))
 
     def events(self) -> Stream:
         return self._events.subscribe()
@@ -217,7 +225,16 @@ class McuTarget:
         def tell(stage: Stage, done: int, total: int) -> None:
             self._events.publish(Progress(key, stage, done, total))
 
-        await steps.load(self.link, tenant.slot, tenant.image, tell)
+        await steps.load(self.link, tenant.slot, tenant.image, tell, partial(self._tell_ready, tenant))
+
+    async def _tell_ready(self, tenant: Tenant) -> None:
+        placed = Placed.of(tenant)
+        for told in tuple(self.on_ready):
+            try:
+                if placed is not None:
+                    await told(placed)
+            except Exception as error:  # who looks on must not keep an executor from running
+                log.warning("%s: %s before it runs: %s", self._name, tenant.key, error)
 
     async def _place(self, tenant: Tenant, launch: Launch, compiled: steps.Compiled) -> Place:
         """A slot for it. Where there is no room it waits for those that have ended already to be freed."""

@@ -1,0 +1,284 @@
+"""Looks at a stopped target: from what GDB tells to the facts that are shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from console.debug.kernel import Table
+from console.debug.tenants import Tenants, task_of
+from console.debug.view import Bits, Break, Bytes, Code, Frame, Register, Slot, Spot, Text, Value
+from emulation.gdb import facts
+from emulation.gdb.errors import GdbError
+from emulation.gdb.peripherals import Peripherals, RegisterValue
+from emulation.gdb.session import Session
+from hal.mcu import Placed
+
+FRAMES = 40
+CODE_BYTES = 512
+"""Of a function that is disassembled, around the present instruction."""
+_POINTEE = 48
+"""Bytes read where a guest's pointer leads."""
+_CORE: tuple[str, ...] = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12")
+_CORE += ("sp", "lr", "pc", "xpsr", "msp", "psp", "primask", "basepri", "faultmask", "control", "fpscr")
+_SCALAR = re.compile(r"(u?int(8|16|32|64)_t|size_t|(unsigned |signed )?(char|short|int|long)( int)?|enum .*)")
+_SIZES = {"char": 1, "8": 1, "short": 2, "16": 2, "64": 8}
+
+
+class Looker:
+    """Reads one session's target."""
+
+    def __init__(self, session: Session, tenants: Tenants, table: Table | None) -> None:
+        self._session = session
+        self._table = table
+        self._tenants = tenants
+        self._before: dict[str, str] = {}
+        self._now: dict[str, str] = {}
+        self._place = ""
+
+    def owner(self, address: int) -> str:
+        """Whose code: an executor's task, else the kernel."""
+        placed = self._tenants.at(address)
+        if placed is not None:
+            return task_of(placed.key)
+        main = self._session.symbols.main
+        return "kernel" if main is not None and main.start <= address < main.end else ""
+
+    def spot(self, frame: facts.Frame) -> Spot:
+        """Where a frame is. Functions of executors without debug information have their WebAssembly names."""
+        name = frame.function
+        placed = self._tenants.at(frame.address)
+        symbol = placed.image.symbolise(frame.address) if placed is not None else None
+        if symbol is not None and (not name or re.match(r"f\d+_", name)):
+            name = symbol.name
+        return Spot(frame.address, name, frame.path, frame.line or 0, self.owner(frame.address))
+
+    async def frames(self) -> tuple[Frame, ...]:
+        """The call stack, as far as it makes sense."""
+        found = []
+        for frame in await self._session.stack.frames(FRAMES):
+            if not frame.function and not self.owner(frame.address):
+                break  # past the first function: an executor is nobody's callee
+            texts = (f"{one.name}={one.value}" for one in frame.arguments if _given(one.value))
+            found.append(Frame(frame.level, self.spot(frame), ", ".join(texts)))
+        return tuple(found)
+
+    async def variables(self, level: int, spot: Spot) -> tuple[tuple[Value, ...], int]:
+        """Those of a frame that have values here, and how many have none."""
+        place = f"{spot.owner}:{spot.function}"
+        if place != self._place:
+            self._place, self._now = place, {}
+        self._before, self._now = self._now, {}
+        shown: dict[str, Value] = {}
+        hidden = 0
+        placed = self._tenants.at(spot.address)
+        found = await self._session.stack.variables(level)
+        if any(one.value is None for one in found):  # structures and arrays
+            values = {one.name: one.value for one in await self._session.stack.variables(level, nested=True)}
+            found = tuple(replace(one, value=one.value or values.get(one.name)) for one in found)
+        for one in found:
+            if not _given(one.value):
+                hidden += 1
+                continue
+            if one.name not in shown:  # of the same name, the innermost comes first
+                shown[one.name] = await self._value(one, placed)
+        return tuple(shown.values()), hidden
+
+    async def _value(self, one: facts.Variable, placed: Placed | None) -> Value:
+        type_ = re.sub(r" ?&$", " &", one.type)
+        text, detail = one.value or "", ""
+        if placed is not None:
+            text, detail = await self._guest(text, type_, placed)
+        changed = self._note(one.name, text + detail)
+        return Value(one.name, text, type_.removesuffix(" &"), changed, one.argument, detail)
+
+    async def _guest(self, text: str, type_: str, placed: Placed) -> tuple[str, str]:
+        """A guest's pointer is an offset into its memory: what is there, where that can be said."""
+        lies = type_.endswith(" &")
+        if not lies and not type_.endswith("*"):
+            return text, ""
+        try:
+            offset = int(text.split()[0], 0)
+        except (ValueError, IndexError):
+            return text, ""
+        of = type_.removesuffix(" &") if lies else type_.rstrip("*").strip()
+        linear = placed.image.linear_memory
+        if not 0 <= offset < linear:
+            return f"{offset:#x}", "outside its memory"
+        data = await self._session.data.read(placed.place.memory + offset, min(_POINTEE, linear - offset))
+        inside = content(of, data)
+        return (inside, f"at {offset:#x}") if lies else (f"{offset:#x}", f"→ {inside}" if inside else "")
+
+    def _note(self, name: str, text: str) -> bool:
+        self._now[name] = text
+        return name in self._before and self._before[name] != text
+
+    async def registers(self) -> tuple[Value, ...]:
+        """The core's; floating point ones are left to the console."""
+        found = await self._session.data.registers()
+        core = [one for one in found if one.name.lower() in _CORE] or [
+            one for one in found if not re.match(r"[dsqv]\d", one.name)
+        ]
+        return tuple(
+            Value(one.name, f"{one.value:#010x}" if one.value is not None else "–", changed=one.changed)  # noqa: RUF001
+            for one in core
+        )
+
+    async def code(self, spot: Spot) -> tuple[Code, ...]:
+        """The instructions of the function, or around the place."""
+        try:
+            lines = await self._session.data.disassemble_function(spot.address)
+        except GdbError:
+            start = spot.address & ~1
+            lines = await self._session.data.disassemble_mixed(start, start + 64)
+        rows = [
+            Code(one.address, one.text, one.opcodes, one.function, one.offset, line.line or 0, line.file)
+            for line in lines
+            for one in line.instructions
+        ]
+        rows.sort(key=lambda row: row.address)
+        return tuple(row for row in rows if abs(row.address - spot.address) <= CODE_BYTES)
+
+    async def source(self, path: str) -> Text | None:
+        """A file; None where it is not on this disk."""
+        try:
+            found = await self._session.symbols.source(path)
+        except GdbError:
+            return None
+        return Text(found.path, found.lines, found.code)
+
+    async def watches(self, expressions: list[str], level: int) -> tuple[Value, ...]:
+        """Expressions of the user's, with what they are now."""
+        found = []
+        for expression in expressions:
+            try:
+                text = await self._session.data.evaluate(expression, frame=level)
+            except GdbError as error:
+                text = f"– {error.message.rstrip('.')}"  # noqa: RUF001
+            found.append(Value(expression, text, changed=self._note(f"watch {expression}", text)))
+        return tuple(found)
+
+    async def slots(self) -> tuple[Slot, ...]:
+        """The kernel's slots: it knows best what became of them while nobody could ask over the link."""
+        if self._table is None:
+            return ()
+        try:
+            rows = await self._table.read(self._session.data.read)
+        except GdbError:
+            return ()
+        names = {placed.slot: task_of(placed.key) for placed in self._tenants.known}
+        return tuple(
+            Slot(row.slot, row.state.name.lower(), names.get(row.slot, ""), row.current) for row in rows
+        )
+
+    async def memory(self, address: int, size: int, what: str, before: Bytes | None) -> Bytes:
+        """Bytes, and which are others than before."""
+        blocks = await self._session.data.read_what_is(address, size)
+        if not blocks:
+            raise GdbError(f"There is no readable memory at {address:#010x}.")
+        data = blocks[0].data
+        changed: frozenset[int] = frozenset()
+        if before is not None and before.address == blocks[0].address:
+            pairs = enumerate(zip(data, before.data, strict=False))
+            changed = frozenset(at for at, (new, old) in pairs if new != old)
+        return Bytes(blocks[0].address, data, what, changed)
+
+    def breaks(self) -> tuple[Break, ...]:
+        """Those of GDB, and those at names of executors' functions as one each."""
+        by_number = {one.number: one for one in self._session.breakpoints.known}
+        rows: list[Break] = []
+        for named in self._tenants.named.values():
+            parts = [by_number.pop(number) for number in named.numbers.values() if number in by_number]
+            rows.append(
+                Break(
+                    f"name:{named.name}",
+                    named.name,
+                    "function",
+                    ", ".join(task_of(key) for key in named.numbers) or "waits for an executor that has it",
+                    named.enabled,
+                    sum(one.hits for one in parts),
+                    condition=named.condition,
+                    waiting=not parts,
+                    spots=tuple((one.path, one.line or 0) for one in parts),
+                    addresses=tuple(one.address for one in parts if one.address is not None),
+                )
+            )
+        rows += (_break(one) for one in by_number.values())
+        return tuple(rows)
+
+
+async def peripheral(of: Peripherals, name: str) -> tuple[Register, ...]:
+    """Registers of one peripheral with their fields."""
+    return tuple(map(_register, await of.read(name)))
+
+
+def content(type_: str, data: bytes) -> str:
+    """Bytes as what they are said to be: text, a number, else hexadecimal."""
+    plain = re.sub(r"\b(const|volatile) ", "", type_).strip()
+    if re.match(r"(unsigned |signed )?char\b", plain):
+        size = re.search(r"\[(\d+)\]", plain)
+        text, end, _ = data[: int(size[1]) if size else None].partition(b"\0")
+        if all(32 <= byte < 127 or byte in b"\n\t" for byte in text) and (end or size):
+            return '"' + text.decode().replace("\n", "\\n").replace("\t", "\\t") + '"'
+        return data[:8].hex(" ")
+    if _SCALAR.fullmatch(plain):
+        wide = next((value for key, value in _SIZES.items() if key in plain), 4)
+        unsigned = plain.startswith("u") or plain == "size_t"
+        return str(int.from_bytes(data[:wide], "little", signed=not unsigned))
+    array = re.fullmatch(r"(.+) \[(\d+)\]", plain)
+    if array and _SCALAR.fullmatch(array[1]):
+        wide = next((value for key, value in _SIZES.items() if key in array[1]), 4)
+        count = min(int(array[2]), len(data) // wide)
+        items = [content(array[1], data[n * wide : n * wide + wide]) for n in range(count)]
+        return "{" + ", ".join(items) + (", …}" if count < int(array[2]) else "}")
+    return data[:8].hex(" ") if plain and plain != "void" else ""
+
+
+def _given(value: str | None) -> bool:
+    return value is not None and not value.startswith("<optimized out") and value != "<error>"
+
+
+def _break(one: facts.Breakpoint) -> Break:
+    places = one.places or ()
+    spots = [(place.path, place.line or 0) for place in places] or [(one.path, one.line or 0)]
+    addresses = [place.address for place in places] or [one.address]
+    where = f"{one.path.rpartition('/')[2]}:{one.line}" if one.line else one.function
+    if not where and one.address is not None:
+        where = f"{one.address:#010x}"
+    return Break(
+        one.number,
+        one.what,
+        one.kind.removeprefix("hw ") if one.watch else "temporary" if one.temporary else "breakpoint",
+        "waits for its code" if one.pending else where,
+        one.enabled,
+        one.hits,
+        one.ignore,
+        one.condition,
+        one.pending,
+        tuple((path, line) for path, line in spots if line),
+        tuple(address for address in addresses if address is not None),
+    )
+
+
+def _register(one: RegisterValue) -> Register:
+    register = one.register
+    fields = (
+        Bits(
+            field.field.name,
+            field.field.bits,
+            field.value,
+            field.meaning,
+            field.changed,
+            field.field.description,
+        )
+        for field in one.fields
+    )
+    return Register(
+        register.name,
+        register.address,
+        one.value,
+        one.changed,
+        one.why_not,
+        register.description,
+        tuple(fields),
+    )
