@@ -1,20 +1,56 @@
-"""`mma debug T`: start an emulated target and open GDB on its kernel."""
+"""`mma debug T`: start an emulated target and debug its kernel, or an executor on it."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from console.completion import complete_target
-from console.errors import EnvironmentMissing, Exit, UsageError
+from console.completion import complete_module, complete_target
+from console.errors import ConsoleError, EnvironmentMissing, Exit, UsageError
+
+if TYPE_CHECKING:
+    from console.debug.debugger import Debugger
+    from emulation.machine import Machine
+    from hal.mcu import McuTarget, Placed
+    from hal.target import Ended
 
 _GDBS = ("gdb-multiarch", "arm-none-eabi-gdb", "gdb")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    target: str
+    halt: bool
+    execute: tuple[str, ...]
+    batch: bool
+    module: str
+    arguments: tuple[str, ...]
+    breaks: tuple[str, ...]
+    steps: int
+    watches: tuple[str, ...]
+    trap: bool
+    as_json: bool
+    timeout: float
+
+    @property
+    def ours(self) -> bool:
+        """Our debugger prints; else GDB takes the terminal."""
+        return self.as_json or bool(self.module and self.batch)
 
 
 @click.command()
@@ -24,8 +60,41 @@ _GDBS = ("gdb-multiarch", "arm-none-eabi-gdb", "gdb")
     "-x", "--execute", multiple=True, metavar="COMMAND", help="Run a GDB command, then go on; several times."
 )
 @click.option("--batch", is_flag=True, help="End after the commands instead of taking more.")
-def command(target: str, halt: bool, execute: tuple[str, ...], batch: bool) -> int:
-    """Start TARGET and open GDB on its firmware, with symbols and sources. The target ends with GDB."""
+@click.option("--run", "module", metavar="MODULE", shell_complete=complete_module, help="Launch it there.")
+@click.option("-a", "--args", "arguments", multiple=True, metavar="ARGS", help="Its arguments.")
+@click.option(
+    "-b",
+    "--break",
+    "breaks",
+    multiple=True,
+    metavar="WHERE",
+    help="Stop at an executor's function (or kernel:NAME), FILE:LINE, *ADDRESS; ` if EXPRESSION` may follow.",
+)
+@click.option("--step", "steps", default=0, metavar="N", help="With --json or --batch: N lines further.")
+@click.option("--watch", "watches", multiple=True, metavar="EXPRESSION", help="Tell its value at each stop.")
+@click.option("--stop-on-trap", "trap", is_flag=True, help="Stop when an executor traps.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each stop, and the end.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the first stop.")
+def command(
+    target: str,
+    halt: bool,
+    execute: tuple[str, ...],
+    batch: bool,
+    module: str | None,
+    arguments: tuple[str, ...],
+    breaks: tuple[str, ...],
+    steps: int,
+    watches: tuple[str, ...],
+    trap: bool,
+    as_json: bool,
+    timeout: float,
+) -> int:
+    """Start TARGET and debug it: GDB on its firmware and executors, with symbols and sources.
+
+    The target ends with GDB. With --json, or --run and --batch, it prints where it stopped instead:
+
+        mma debug stm32f4 --run fib --args 5 --break fib --step 2 --json
+    """
     from console.fleet import parse_name
     from console.run_async import run_async
 
@@ -33,36 +102,195 @@ def command(target: str, halt: bool, execute: tuple[str, ...], batch: bool) -> i
     if name.board is None or name.emulator is None:
         remedy = "Name an emulated board, such as stm32f4@qemu."
         raise UsageError(f"{name.text} has no debugger that mma can open.", remedy=remedy)
-    gdb = next(filter(None, map(shutil.which, _GDBS)), None)
-    if gdb is None:
+    if shutil.which(os.environ.get("MMA_GDB", "")) is None and not any(map(shutil.which, _GDBS)):
         raise EnvironmentMissing("There is no GDB that knows this board.", remedy="apt install gdb-multiarch")
-    return run_async(_debug(name.text, gdb, halt, execute, batch))
+    words = tuple(word for text in arguments for word in shlex.split(text))
+    wish = Wish(
+        name.text, halt, execute, batch, module or "", words, breaks, steps, watches, trap, as_json, timeout
+    )
+    return run_async(_print_stops(wish) if wish.ours else _open_gdb(wish))
 
 
-async def _debug(target: str, gdb: str, halt: bool, execute: tuple[str, ...], batch: bool) -> int:
-    import asyncio
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What was started. Without a module to launch nobody speaks to the kernel: `target` is None."""
 
+    machine: Machine
+    firmware: Path
+    target: McuTarget | None
+
+
+@asynccontextmanager
+async def _started(wish: Wish) -> AsyncIterator[Bench]:
+    """The target, with nothing on it."""
     from console.fleet import build_firmware, parse_name
     from emulation.targets import open_machine
+    from hal.mcu import McuTarget
 
-    name = parse_name(target)
+    name = parse_name(wish.target)
     assert name.board is not None
-    elf = await build_firmware(name.board, lambda text: click.echo(f"{target}: {text}", err=True))
+    elf = await build_firmware(name.board, lambda text: click.echo(f"{wish.target}: {text}", err=True))
     async with open_machine(f"{name.board.name}@{name.emulator}") as machine:
-        await machine.start(elf, paused=halt)
+        await machine.start(elf, paused=wish.halt and not wish.module)
+        if not wish.module:
+            yield Bench(machine, elf, None)
+            return
+        target = McuTarget(wish.target, name.board, machine.connect)
+        await target.open()
+        try:
+            yield Bench(machine, elf, target)
+        finally:
+            await target.close()
+
+
+async def _launch(target: McuTarget, wish: Wish) -> None:
+    from console import modules
+    from console.runner import prepare
+    from hal.target import Launch
+
+    path = modules.find(wish.module)
+    module = await prepare(path)
+    await target.spawn(Launch(f"debug/{path.stem}", module, wish.arguments))
+
+
+# -- ours
+
+
+async def _print_stops(wish: Wish) -> int:
+    from console.debug.debugger import Debugger, Subject
+
+    async with _started(wish) as bench:
+        debugger = Debugger(lambda view: None)
+        subject = Subject(wish.target, bench.machine.board, bench.firmware, bench.machine, bench.target)
+        await debugger.attach(subject, stop=wish.halt and not wish.module)
+        try:
+            return await _stops(debugger, bench.target, wish)
+        finally:
+            await debugger.detach()
+
+
+async def _stops(debugger: Debugger, target: McuTarget | None, wish: Wish) -> int:
+    for expression in wish.watches:
+        await debugger.watch(expression)
+    for place in wish.breaks:
+        await debugger.break_at(place)
+    if wish.trap:
+        await debugger.stop_on_trap(True)
+    ended = asyncio.create_task(_ended(target))
+    await asyncio.sleep(0)
+    try:
+        if target is not None:
+            await _launch(target, wish)
+        elif wish.halt and wish.breaks:
+            await debugger.go("continue")
+        elif not wish.breaks and not wish.halt:
+            await debugger.pause()
+        if not await _next_stop(debugger, ended, wish):
+            return Exit.NOT_MET
+        for _ in range(wish.steps):
+            await debugger.go("next")
+            if not await _next_stop(debugger, ended, wish):
+                return Exit.NOT_MET
+        for line in wish.execute:
+            text = await debugger.command(line)
+            click.echo(json.dumps({"event": "gdb", "line": line, "text": text}) if wish.as_json else text)
+        if target is not None:
+            await debugger.detach()
+            _tell_end(await asyncio.wait_for(asyncio.shield(ended), wish.timeout), wish)
+        return Exit.MET
+    except TimeoutError:
+        raise ConsoleError(
+            f"{wish.module} did not end within {wish.timeout:g} s.", remedy="Give --timeout."
+        ) from None
+    finally:
+        ended.cancel()
+        await asyncio.gather(ended, return_exceptions=True)
+
+
+async def _next_stop(debugger: Debugger, ended: asyncio.Task[Ended], wish: Wish) -> bool:
+    """Print the next stop; False where the executor ended before one."""
+    from console.debug.report import as_json, as_lines
+
+    stop = asyncio.create_task(debugger.stopped(wish.timeout))
+    await asyncio.wait((stop, ended), return_when=asyncio.FIRST_COMPLETED)
+    if not stop.done():
+        stop.cancel()
+        await asyncio.gather(stop, return_exceptions=True)
+        _tell_end(ended.result(), wish)
+        return False
+    view = stop.result()
+    if wish.as_json:
+        click.echo(json.dumps(as_json(view, "stopped")))
+    else:
+        click.echo("\n".join(as_lines(view)))
+    return True
+
+
+async def _ended(target: McuTarget | None) -> Ended:
+    from hal.target import Ended
+
+    if target is None:
+        await asyncio.Event().wait()
+    assert target is not None
+    async for event in target.events():
+        if isinstance(event, Ended):
+            return event
+    raise RuntimeError("the target closed")
+
+
+def _tell_end(end: Ended, wish: Wish) -> None:
+    output = end.output.decode("utf-8", "backslashreplace")
+    if wish.as_json:
+        found = {"event": "ended", "cause": end.cause.value, "status": end.status}
+        click.echo(json.dumps({**found, "message": end.message, "output": output}))
+    else:
+        click.echo(f"{end.cause.value}: {end.message or output}")
+
+
+# -- GDB's own
+
+
+async def _open_gdb(wish: Wish) -> int:
+    from emulation.gdb.child import find_gdb
+
+    async with _started(wish) as bench:
+        executor = await _hold(bench.machine, bench.target, wish) if bench.target is not None else None
         with tempfile.TemporaryDirectory(prefix="mma-debug-") as folder:
             # From a file, not from -ex: GDB then fails on the first error in batch mode.
             script = Path(folder) / "commands.gdb"
-            script.write_text(_script(machine.gdb or "", execute), encoding="utf-8")
-            arguments = [gdb, "-q", "-nx", *(["-batch"] if batch else []), "-x", str(script), str(elf)]
+            script.write_text(_script(bench.machine.gdb or "", wish, executor), encoding="utf-8")
+            words = [find_gdb(), "-q", "-nx", *(["-batch"] if wish.batch else []), "-x", str(script)]
             # Ctrl-C belongs to GDB: it interrupts the target, not us.
             loop = asyncio.get_running_loop()
             loop.remove_signal_handler(signal.SIGINT)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            return await asyncio.to_thread(_wait, arguments)
+            return await asyncio.to_thread(_wait, [*words, str(bench.firmware)])
 
 
-def _script(address: str, execute: tuple[str, ...]) -> str:
+async def _hold(machine: Machine, target: McuTarget, wish: Wish) -> Placed:
+    """Launch the module and hold the board right before it runs."""
+    found: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
+
+    async def ready(placed: Placed) -> None:
+        await machine.pause()
+        if not found.done():
+            found.set_result(placed)
+
+    target.on_ready.add(ready)
+    ended = asyncio.create_task(_ended(target))
+    await asyncio.sleep(0)
+    try:
+        await _launch(target, wish)
+        await asyncio.wait((found, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not found.done():
+            raise ConsoleError(f"{wish.module} did not run: {ended.result().message}")
+        return found.result()
+    finally:
+        target.on_ready.discard(ready)
+        ended.cancel()
+
+
+def _script(address: str, wish: Wish, executor: Placed | None) -> str:
     from importlib import resources
 
     # The firmware is built with its paths relative to the package, so that builds are reproducible.
@@ -72,8 +300,15 @@ def _script(address: str, execute: tuple[str, ...]) -> str:
         "set pagination off",
         "set backtrace limit 64",  # a function that never returns has no caller to stop at
         f"directory {sources}",
+    ]
+    if executor is not None:
+        lines.append(f"add-symbol-file {executor.image.elf}")
+    lines += [
         f"target remote {address}",
-        *execute,
+        "pipe maintenance packet Qqemu.PhyMemMode:1 | cat >/dev/null",  # see emulation.gdb.stubs.QEMU
+        *(f"break {place.removeprefix('kernel:')}" for place in wish.breaks),
+        *(f"display {expression}" for expression in wish.watches),
+        *wish.execute,
     ]
     return "\n".join(lines) + "\n"
 

@@ -47,6 +47,8 @@ MEMORY = 512
 """Bytes of memory that are looked at."""
 _LOOK = 20.0
 """Seconds that one look may take: a chatty stub must not hold the screen for ever."""
+_DEVICES = [(0x40000000, 0x60000000), (0xE0000000, 0xE0100000)]
+"""Where Cortex-M has peripherals and its own registers (ARMv7-M Architecture Reference Manual, B3.1)."""
 _TRAPS = "cause == 2 || cause == 3"  # MMA_CAUSE_TRAP, MMA_CAUSE_FAULT of firmware/sdk/abi.h
 
 
@@ -108,8 +110,10 @@ class Debugger:
                 subject.target.on_ready.add(self._executor_ready)
             self._following = asyncio.create_task(self._follow(session), name="follow the debugger")
             await asyncio.sleep(0)  # it listens before anything happens
-            attached = await session.attach(machine.gdb, stop=stop, runs=self._runs)
-            self._find_peripherals(subject.board)
+            board = subject.board
+            memory = [(run.address, run.end) for run in (board.flash, board.ram)] + _DEVICES
+            attached = await session.attach(machine.gdb, stop=stop, runs=self._runs, memory=memory)
+            self._find_peripherals(board)
             names = (
                 tuple(one.name for one in self._peripherals.device.peripherals) if self._peripherals else ()
             )
@@ -411,9 +415,9 @@ class Debugger:
         spot = frames[level].spot if frames else Spot()
         stop = session.last_stop
         sentence = why(stop, frames[0].spot if frames else Spot(), self.view.breaks) if stop else ""
+        variables, hidden = await looker.variables(level, spot) if frames else ((), 0)
         if stop is not None and stop.breakpoint and stop.breakpoint == self._trap and level == 0:
             sentence, spot = await self._trapped(spot)
-        variables, hidden = await looker.variables(level, spot) if frames else ((), 0)
         view = replace(
             self.view,
             frames=frames,

@@ -17,7 +17,7 @@ from pathlib import Path
 from emulation.gdb.events import Chatty, Event, Lost
 from emulation.gdb.rsp import Kind, Piece, Splitter, frame, is_resume, is_stop_reply
 from emulation.gdb.stublink import Address, StubLink
-from emulation.gdb.watchdog import Patience, Trouble, recover
+from emulation.gdb.watchdog import Patience, Trouble, exchange, recover
 
 _log = logging.getLogger(__name__)
 _SILENT = (b"k", b"R")
@@ -150,9 +150,9 @@ class Guard:
             if self.link is not None:
                 await self.link.close()
             self.link = await StubLink.open(self.address, self.from_stub, self.lost)
-            for body in self.first:
-                with contextlib.suppress(TimeoutError):
-                    await self.link.ask(body, self.patience.answer)
+            with self.link.hearing() as answers, contextlib.suppress(TimeoutError):
+                for body in self.first:
+                    await exchange(self.link, answers, body, self.patience.answer)
         except OSError as error:
             why = f"Nothing answers at {self.address}: {error.strerror or error}."
             self.emit(Lost(f"{why} Is the machine on, and was its debug stub started?"))

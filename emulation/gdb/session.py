@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from emulation.gdb.breakpoints import Breakpoints
@@ -46,6 +46,7 @@ class Session:
         self.stub = stub
         self.attached: Attached | None = None
         self._program = program
+        self._memory: tuple[tuple[int, int], ...] = ()
         self._core = core = Core(patience or Patience())
         self._supervisor = Supervisor(self)
         self.execution = Execution(core)
@@ -99,15 +100,22 @@ class Session:
     # -- the target -------------------------------------------------------------------------------
 
     async def attach(
-        self, address: str, *, stop: bool = True, runs: Callable[[], Awaitable[bool | None]] | None = None
+        self,
+        address: str,
+        *,
+        stop: bool = True,
+        runs: Callable[[], Awaitable[bool | None]] | None = None,
+        memory: Sequence[tuple[int, int]] = (),
     ) -> Attached:
         """Connect to a stub at unix:PATH or HOST:PORT.
 
         The protocol halts the target; with `stop` false it runs on within milliseconds (measured, in the
         answer). Load symbols before, not while it is held. `runs` tells from elsewhere, such as QMP, whether
-        the target runs; with it a stop that the stub hides is found. GdbError, StubLost.
+        the target runs; with it a stop that the stub hides is found. `memory` are ranges (address, end) that
+        there are, where the stub does not tell: GDB refuses all others. GdbError, StubLost.
         """
         where = Address.parse(address)
+        self._memory = tuple(memory)
         core = self._core
         if core.gdb is None:
             raise GdbGone(core.lost or "The session is not open.")
@@ -160,6 +168,9 @@ class Session:
             raise StubLost(why) from error
         finally:
             core.attaching = False
+        for start, end in self._memory:
+            with contextlib.suppress(GdbError):
+                await core.console(f"mem {start:#x} {end:#x} rw nocache")
         self.data.forget_registers()
 
     async def detach(self) -> None:

@@ -155,16 +155,16 @@ async def _greet(guard: Guard, link: StubLink, actions: list[str]) -> bool:
     with link.hearing() as answers:
         try:
             for body in guard.first:
-                await _exchange(link, answers, body, patience)
-            await _exchange(link, answers, greeting.supported or b"qSupported", patience)
-            if greeting.no_acks and await _exchange(link, answers, b"QStartNoAckMode", patience) == b"OK":
+                await exchange(link, answers, body, patience)
+            await exchange(link, answers, greeting.supported or b"qSupported", patience)
+            if greeting.no_acks and await exchange(link, answers, b"QStartNoAckMode", patience) == b"OK":
                 link.acks = False
             if greeting.description:
-                await _exchange(link, answers, greeting.description, patience)
-            stop = await _exchange(link, answers, b"?", patience)
+                await exchange(link, answers, greeting.description, patience)
+            stop = await exchange(link, answers, b"?", patience)
             guard.stop_reply = stop if is_stop_reply(stop) else b"S05"
             if greeting.thread:
-                await _exchange(link, answers, greeting.thread, patience)
+                await exchange(link, answers, greeting.thread, patience)
         except TimeoutError:
             return False
         return await _put_back(guard, link, answers, actions)
@@ -175,7 +175,7 @@ async def _put_back(guard: Guard, link: StubLink, answers: asyncio.Queue[bytes],
     wanted = list(guard.greeting.breakpoints.values())
     try:
         for body in wanted:
-            await _exchange(link, answers, body, guard.patience.answer)
+            await exchange(link, answers, body, guard.patience.answer)
     except TimeoutError:
         return False
     if wanted:
@@ -207,7 +207,8 @@ def _settle(guard: Guard, trouble: Trouble, actions: list[str]) -> None:
         guard.link.send(request.body)
 
 
-async def _exchange(link: StubLink, answers: asyncio.Queue[bytes], body: bytes, timeout: float) -> bytes:
+async def exchange(link: StubLink, answers: asyncio.Queue[bytes], body: bytes, timeout: float) -> bytes:
+    """Ask, and take the answer out of what is heard. TimeoutError."""
     link.send(body)
     async with asyncio.timeout(timeout):
         while True:

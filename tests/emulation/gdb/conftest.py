@@ -14,6 +14,14 @@ from emulation.gdb.session import Session
 from emulation.qemu import QemuMachine
 from hal.boards import load_board
 
+MEMORY = (
+    (0x08000000, 0x08100000),
+    (0x20000000, 0x20020000),
+    (0x40000000, 0x60000000),
+    (0xE0000000, 0xE0100000),
+)
+"""Of the stm32f4: QEMU gives zeros where there is nothing."""
+
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -49,5 +57,5 @@ async def session(gdb: None, machine: QemuMachine, program: Path) -> AsyncIterat
     async with Session(stub=stubs.QEMU) as session:
         await session.symbols.load(program)
         assert machine.gdb is not None
-        await session.attach(machine.gdb)
+        await session.attach(machine.gdb, memory=MEMORY)
         yield session

@@ -1,0 +1,84 @@
+"""Executors under the debugger, headless: `mma debug` on QEMU with GDB."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hal import toolchain
+
+pytestmark = [
+    pytest.mark.end_to_end,
+    pytest.mark.skipif(
+        shutil.which("gdb-multiarch") is None or shutil.which("qemu-system-arm") is None,
+        reason="needs gdb-multiarch and qemu-system-arm",
+    ),
+]
+
+FIB = toolchain.sdk() / "examples" / "fib.c"
+TRAP = toolchain.sdk() / "examples" / "trap.c"
+
+
+def line_of(path: Path, text: str) -> int:
+    """The number of the first line that holds a text."""
+    return next(n for n, line in enumerate(path.read_text().splitlines(), 1) if text in line)
+
+
+def debug(*words: str, status: int = 0) -> list[dict[str, Any]]:
+    """Run `mma debug stm32f4 ... --json`; its objects."""
+    command = [sys.executable, "-m", "console.cli", "debug", "stm32f4", *words, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == status, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_step_through_the_guests_own_source() -> None:
+    """Break by the WASM name before it was launched, read a parameter, step line by line, run to its end."""
+    first, second, third, end = debug("--run", "fib", "--args", "5", "--break", "fib", "--step", "2")
+    assert (first["at"]["function"], first["at"]["file"]) == ("fib", str(FIB))
+    assert first["at"]["line"] == line_of(FIB, "fib(uint32_t n)")
+    assert first["locals"]["n"] == {"value": "5", "type": "uint32_t", "detail": "", "changed": False}
+    assert [one["function"] for one in first["stack"]][:2] == ["fib", "main"]
+    assert [one["current"] for one in first["slots"]] == [True]
+    assert second["at"]["line"] == line_of(FIB, "return n < 2")
+    assert (third["at"]["line"], third["locals"]["n"]["value"]) == (first["at"]["line"], "4")
+    assert third["breakpoints"][0]["hits"] == 2
+    assert end == {"event": "ended", "cause": "exited", "status": 0, "message": "", "output": "5"}
+
+
+def test_condition_watch_and_a_line_of_the_guest() -> None:
+    """The condition sees the guest's variable; a watch and GDB's own commands do, too."""
+    stop, told, end = debug(
+        *("--run", "fib", "--args", "6", "--break", f"fib.c:{line_of(FIB, 'return n < 2')} if n == 2"),
+        *("--watch", "n + 40", "--execute", "print n"),
+    )
+    assert stop["watches"] == {"n + 40": "42"}
+    assert told["text"].strip().endswith("= 2")
+    assert end["output"] == "8"
+
+
+def test_a_trap_stops_in_the_guests_source() -> None:
+    """Which, where, and why; the end is as without a debugger."""
+    stop, end = debug("--run", "trap", "--stop-on-trap")
+    assert stop["why"].startswith("trap: integer divide by zero in ")
+    assert (stop["at"]["file"], stop["at"]["line"]) == (str(TRAP), line_of(TRAP, "return cake / guests"))
+    assert (end["cause"], end["message"].partition(" in ")[0]) == ("trapped", "Trap: integer divide by zero")
+
+
+def test_the_kernel_by_itself() -> None:
+    """Without an executor: from the first instruction to a function of the kernel."""
+    (stop,) = debug("--halt", "--break", "kernel:mma_main")
+    assert (stop["at"]["function"], stop["at"]["owner"]) == ("mma_main", "kernel")
+    assert stop["at"]["file"].endswith("kernel/main.c")
+
+
+def test_an_executor_that_never_stops_says_how_it_ended() -> None:
+    """Not met, with its end."""
+    (end,) = debug("--run", "hello", "--break", "nowhere", status=1)
+    assert (end["event"], end["cause"]) == ("ended", "exited")
