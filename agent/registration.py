@@ -105,7 +105,8 @@ class Registration:
         self._place = place
         self._backoff = config.registration_backoff
         self._ping_timer: asyncio.TimerHandle | None = None
-        self._ping_timeout = DEFAULT_PING_TIMEOUT
+        self.ping_timeout = DEFAULT_PING_TIMEOUT
+        """Seconds without a ping after which either side gives the other up, as the master told."""
         self._last_ping = 0.0
         self.master: Upid | None = None
         self.standing = Standing.DISCONNECTED
@@ -274,7 +275,7 @@ class Registration:
         if self.standing is Standing.TERMINATING:
             return
         if connection.HasField("total_ping_timeout_seconds"):
-            self._ping_timeout = connection.total_ping_timeout_seconds
+            self.ping_timeout = connection.total_ping_timeout_seconds
         self._stop_retry()
         known = self.running
         self.standing = Standing.RUNNING
@@ -290,8 +291,8 @@ class Registration:
         """One timer that looks at the last ping, rather than one that each ping cancels and sets."""
         loop = asyncio.get_running_loop()
         silence = loop.time() - self._last_ping
-        if silence >= self._ping_timeout:
+        if silence >= self.ping_timeout:
             self._ping_timer = None
-            self._again(f"no ping from the master for {self._ping_timeout:g} s")
+            self._again(f"no ping from the master for {self.ping_timeout:g} s")
         else:
-            self._ping_timer = loop.call_later(self._ping_timeout - silence + 0.01, self._watch_pings)
+            self._ping_timer = loop.call_later(self.ping_timeout - silence + 0.01, self._watch_pings)

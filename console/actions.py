@@ -12,18 +12,22 @@ from enum import Enum
 
 from textual.binding import Binding, BindingType
 
+from console.views import VIEWS
+
 
 class Scope(Enum):
     """Where an action can be taken: the part of the screen that binds it."""
 
     APP = "app"
-    VIEW = "view"  # one of the four views, not a dialog
+    VIEW = "view"  # one of the views, not a dialog
     LIST = "list"  # anything that scrolls: tables, details, logs
     TABLE = "table"
     FLEET = "fleet"
     OFFERS = "offers"
     TASKS = "tasks"
     LOGS = "logs"
+    DEBUG = "debug"
+    MEMORY = "memory"
     DIALOG = "dialog"
     CONFIRM = "confirm"
 
@@ -36,6 +40,8 @@ class Group(Enum):
     TASKS = "Tasks"
     OFFERS = "Offers"
     LOGS = "Logs"
+    DEBUG = "Debugger"
+    MEMORY = "Memory"
     CONSOLE = "Console"
 
 
@@ -65,17 +71,7 @@ class Action:
 
 ACTIONS: tuple[Action, ...] = (
     # -- views
-    Action(
-        "view.fleet",
-        ("1",),
-        "Fleet",
-        "Targets, what they have and what runs on them.",
-        Group.VIEWS,
-        Scope.VIEW,
-    ),
-    Action("view.offers", ("2",), "Offers", "Offers as the master makes them.", Group.VIEWS, Scope.VIEW),
-    Action("view.tasks", ("3",), "Tasks", "Tasks, their states and results.", Group.VIEWS, Scope.VIEW),
-    Action("view.logs", ("4",), "Logs", "What executors, devices and Mesos say.", Group.VIEWS, Scope.VIEW),
+    *(Action(f"view.{one.name}", (one.key,), one.label, one.help, Group.VIEWS, Scope.VIEW) for one in VIEWS),
     Action(
         "view.next",
         ("right", "]"),
@@ -193,6 +189,47 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "log.mesos", ("m",), "Mesos", "Mesos's messages between the lines, or not.", Group.LOGS, Scope.LOGS
     ),
+    # -- debugger
+    Action("target.debug", ("d",), "Debug", "Attach the debugger to the selected board.", Group.DEBUG, Scope.FLEET, show=True),
+    Action("target.memory", ("m",), "Memory", "Flash and RAM of the selected board.", Group.MEMORY, Scope.FLEET, show=True),
+    Action("debug.run", ("c", "f5",), "Run / pause", "Let it run, or stop it where it is.", Group.DEBUG, Scope.DEBUG, show=True),
+    Action("debug.over", ("o", "f10",), "Over", "To the next line, over calls.", Group.DEBUG, Scope.DEBUG, show=True),
+    Action("debug.into", ("i", "f11",), "Into", "To the next line, into calls.", Group.DEBUG, Scope.DEBUG, show=True),
+    Action("debug.out", ("f", "f12",), "Out", "Until this function returns.", Group.DEBUG, Scope.DEBUG, show=True),
+    Action("debug.break", ("b", "f9",), "Break", "A breakpoint at the cursor, or none.", Group.DEBUG, Scope.DEBUG, show=True),
+    Action("debug.panel", ("v",), "Panel", "The next panel below the source.", Group.DEBUG, Scope.DEBUG, show=True),
+    Action("debug.attach", ("a",), "Attach", "Attach to a board, or let go of it; it runs on.", Group.DEBUG, Scope.DEBUG, show=True),
+    Action("debug.break_at", ("B",), "Break at", "At a function, also of executors to come; file:line, *address; if condition.", Group.DEBUG, Scope.DEBUG, show=True),
+    Action("debug.gdb", ("greater_than_sign",), "GDB", "A command for GDB; tab completes.", Group.DEBUG, Scope.DEBUG, show=True),
+    Action("debug.until", ("u",), "Until", "To a later line: out of loops.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.here", ("z", "f4",), "Run to cursor", "Until the line under the cursor.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.instruction", ("I",), "Instruction", "One instruction, into calls.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.over_instruction", ("O",), "Over instruction", "One instruction, over calls.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.back", ("U",), "Back", "One line backwards, where the target can.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.back_run", ("C",), "Run back", "Backwards to the last breakpoint, where the target can.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.trap", ("T",), "Stop on trap", "Stop when an executor traps, or no longer.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.enable", ("d",), "On / off", "Switch the selected breakpoint on or off.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.delete", ("x", "delete",), "Delete", "Remove the selected breakpoint.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.ignore", ("y",), "Ignore hits", "Let hits of the selected breakpoint pass.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.watch", ("w",), "Watch", "Show an expression at every stop; again, no longer.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.watchpoint", ("W",), "Watchpoint", "Stop when an expression is written.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.frame_up", ("K",), "Caller", "Look at the caller of this frame.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.frame_down", ("J",), "Callee", "Back towards the innermost frame.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.peripheral", ("p",), "Peripheral", "Registers of a peripheral, with their fields.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.bytes", ("m",), "Memory at", "Bytes at an address or expression.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.source", ("e",), "Source", "Open another source file.", Group.DEBUG, Scope.DEBUG),
+    Action("debug.panel_back", ("V",), "Last panel", "The panel before.", Group.DEBUG, Scope.DEBUG),
+    # -- memory
+    Action("memory.target", ("a",), "Target", "The next board.", Group.MEMORY, Scope.MEMORY, show=True),
+    Action("memory.open", ("enter",), "Open", "What is in the selected region, or its bytes.", Group.MEMORY, Scope.MEMORY, show=True),
+    Action("memory.hex", ("x",), "Bytes", "The bytes of the selected region.", Group.MEMORY, Scope.MEMORY, show=True),
+    Action("memory.at", ("m",), "Go to", "Bytes at an address, a symbol, or a symbol + offset.", Group.MEMORY, Scope.MEMORY, show=True),
+    Action("memory.pointer", ("p",), "Follow", "Go where the word under the cursor points to.", Group.MEMORY, Scope.MEMORY, show=True),
+    Action("memory.find", ("f",), "Find", "Bytes (4f 4b), or a text in quotes, from here on.", Group.MEMORY, Scope.MEMORY, show=True),
+    Action("memory.again", ("N",), "Find next", "The next place with it.", Group.MEMORY, Scope.MEMORY),
+    Action("memory.edit", ("e",), "Edit", "Write bytes at the cursor.", Group.MEMORY, Scope.MEMORY, show=True, destructive=True),
+    Action("memory.diff", ("d",), "Diff", "Sizes beside those of the last build.", Group.MEMORY, Scope.MEMORY, show=True),
+    Action("memory.back", ("b",), "Before", "Where the bytes were looked at before.", Group.MEMORY, Scope.MEMORY),
     # -- console
     Action(
         "view.filter",
@@ -267,6 +304,7 @@ _NAMES = {
     "question_mark": "?",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
+    "greater_than_sign": ">",
 }
 
 

@@ -25,12 +25,11 @@ from console.mesos import TaskSpec
 from console.model import MASTER, State, start
 from console.notices import notices
 from console.palette import ActionProvider
-from console.screens.fleet import FleetScreen
 from console.screens.logs import LogsScreen
-from console.screens.offers import OffersScreen
 from console.screens.tasks import TasksScreen
 from console.screens.view import View
 from console.theme import DARK, LIGHT
+from console.views import VIEWS
 
 _TICK = 1.0
 _TROUBLE_SECONDS = 12.0
@@ -44,12 +43,7 @@ class ConsoleApp(App[None]):
     """
 
     TITLE = "mma-console"
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
-        "fleet": FleetScreen,
-        "offers": OffersScreen,
-        "tasks": TasksScreen,
-        "logs": LogsScreen,
-    }
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {one.name: one.make for one in VIEWS}
     DEFAULT_MODE = "fleet"
     COMMANDS: ClassVar[set[Any]] = {ActionProvider}
     COMMAND_PALETTE_BINDING = "f24"  # ours is in the registry, as app.palette
@@ -249,13 +243,31 @@ class ConsoleApp(App[None]):
 
         self._work(revive)
 
+    def on_debug_asked(self, message: say.DebugAsked) -> None:
+        """What a screen wants of the debugger."""
+        self._work(lambda backend: message.work(backend.debugger))
+
+    async def on_debug_target_asked(self, message: say.DebugTargetAsked) -> None:
+        """In the Debug view."""
+        await self.switch_mode("debug")
+        self._work(lambda backend: backend.debugger.attach(message.target))
+
+    def on_memory_asked(self, message: say.MemoryAsked) -> None:
+        """What a screen wants of a target's memory."""
+        self._work(lambda backend: message.work(backend.memory))
+
+    async def on_memory_target_asked(self, message: say.MemoryTargetAsked) -> None:
+        """In the Memory view."""
+        await self.switch_mode("memory")
+        self._work(lambda backend: backend.memory.survey(message.target))
+
     async def on_logs_asked(self, message: say.LogsAsked) -> None:
         """In the Logs view."""
         await self.switch_mode("logs")
         if isinstance(self.screen, LogsScreen):
             self.screen.read(message.source)
 
-    def _work(self, work: Callable[[Backend], Coroutine[Any, Any, None]]) -> None:
+    def _work(self, work: Callable[[Backend], Coroutine[Any, Any, object]]) -> None:
         """Run something against the backend; errors become toasts."""
         backend = self._backend
         if backend is None:

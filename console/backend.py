@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from console.events import Event
 from console.mesos import TaskSpec
@@ -17,8 +17,93 @@ from hal.budget import Parts
 from hal.target import Budget
 
 
+Step = Literal["step", "next", "stepi", "nexti", "finish", "until", "continue"]
+
+
+class Debugging(Protocol):
+    """The debugger, as screens ask it. What it finds comes as DebugChanged events."""
+
+    async def attach(self, target: str) -> None:
+        """To an emulated board of the session; it runs on."""
+        ...
+
+    async def detach(self) -> None: ...
+
+    async def go(self, how: Step, *, reverse: bool = False) -> None:
+        """Continue or step; the stop comes as an event."""
+        ...
+
+    async def pause(self) -> None: ...
+
+    async def run_to(self, location: str) -> None: ...
+
+    async def break_at(self, text: str) -> None:
+        """`function`, `file:line` or `*address`, with ` if condition`."""
+        ...
+
+    async def toggle(self, path: str, line: int) -> None: ...
+
+    async def delete(self, key: str) -> None: ...
+
+    async def enable(self, key: str, on: bool) -> None: ...
+
+    async def ignore(self, key: str, count: int) -> None: ...
+
+    async def watchpoint(self, expression: str) -> None: ...
+
+    async def stop_on_trap(self, on: bool) -> None: ...
+
+    async def select(self, level: int) -> None: ...
+
+    async def open_source(self, name: str) -> None:
+        """The first source whose path ends so."""
+        ...
+
+    async def watch(self, expression: str) -> None: ...
+
+    async def look_at(self, expression: str) -> None: ...
+
+    async def peripheral(self, name: str) -> None: ...
+
+    async def command(self, line: str) -> str:
+        """One of GDB's own."""
+        ...
+
+    async def complete(self, text: str) -> tuple[str, tuple[str, ...]]:
+        """How far all agree on what follows, and what could."""
+        ...
+
+
+class Remembering(Protocol):
+    """The memory of targets, as screens ask for it. What it finds comes as MemoryChanged events."""
+
+    async def survey(self, target: str) -> None:
+        """Who has what."""
+        ...
+
+    async def look(self, target: str, address: int, size: int) -> None:
+        """Bytes; the target runs on."""
+        ...
+
+    async def address_of(self, target: str, text: str) -> int:
+        """Of `0x…`, a symbol, a region, or one of them `+ offset`."""
+        ...
+
+    async def find(self, target: str, start: int, pattern: bytes) -> int:
+        """The next place with these bytes, from `start` on and round. ConsoleError where there is none."""
+        ...
+
+    async def write(self, target: str, address: int, data: bytes) -> None: ...
+
+
 class Backend(Protocol):
     """A session that is open. All calls come from one event loop."""
+
+    @property
+    def debugger(self) -> Debugging: ...
+
+    @property
+    def memory(self) -> Remembering: ...
 
     async def submit(self, spec: TaskSpec) -> str:
         """Run a task as soon as its target is offered with enough room. Returns the task's id."""

@@ -26,6 +26,7 @@ COMMANDS = {
     "boards": "Boards, memories, emulators, probes.",
     "firmware": "Build a board's firmware or tell its sizes.",
     "debug": "Start a target and open GDB on it.",
+    "memory": "Who has what of a board's flash and RAM, to the byte.",
     "flash": "Write a real board's flash through a probe.",
     "attach": "Bring up a real board's agent over its serial port.",
     "bench": "The benchmarks, as figures with goals.",

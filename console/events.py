@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from console.debug.view import DebugView
+from console.memory.view import MemoryView
 from console.mesos import Offer, Task
 from hal.target import Description, Usage
 from hal.target import Event as TargetEvent
@@ -111,4 +113,31 @@ class UsageRead:
     usage: Mapping[str, Usage]
 
 
-Event = FrameworkEvent | Progressed | TargetUp | TargetDown | TargetElsewhere | FromTarget | UsageRead
+# -- of the debugger and the memory map -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DebugChanged:
+    """What the debugger shows."""
+
+    view: DebugView
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryChanged:
+    """What the memory map shows."""
+
+    view: MemoryView
+
+
+Event = (
+    FrameworkEvent
+    | Progressed
+    | TargetUp
+    | TargetDown
+    | TargetElsewhere
+    | FromTarget
+    | UsageRead
+    | DebugChanged
+    | MemoryChanged
+)

@@ -57,7 +57,11 @@ async def _open(
                 if target.text in present:
                     post(TargetElsewhere(target.text))
             async with _running(*(_bring_up(session, one) for one in targets if one.text not in present)):
-                yield LiveBackend(session)
+                backend = LiveBackend(session, post)
+                try:
+                    yield backend
+                finally:
+                    await backend.debugger.detach()
 
 
 @asynccontextmanager
@@ -108,8 +112,13 @@ async def _read_usage(session: Session, post: Post) -> None:
 class LiveBackend:
     """The app's calls, handed to a session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, post: Post) -> None:
+        from console.live_debug import LiveDebugger
+        from console.live_memory import LiveMemory
+
         self._session = session
+        self.debugger = LiveDebugger(session, post)
+        self.memory = LiveMemory(session, post)
 
     async def submit(self, spec: TaskSpec) -> str:
         return await self._session.framework.submit(spec)

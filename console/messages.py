@@ -5,8 +5,12 @@ Widgets' own messages (a row was selected) stay with the widgets.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 from textual.message import Message
 
+from console.backend import Debugging, Remembering
 from console.mesos import TaskSpec
 
 
@@ -69,6 +73,38 @@ class DeclineAsked(Message):
 
 class ReviveAsked(Message):
     """Ask the master to offer everything again."""
+
+
+class DebugAsked(Message):
+    """Something for the debugger to do; what goes wrong becomes a toast."""
+
+    def __init__(self, work: Callable[[Debugging], Coroutine[Any, Any, object]]) -> None:
+        super().__init__()
+        self.work = work
+
+
+class DebugTargetAsked(Message):
+    """Attach the debugger to a target, and show it."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self.target = target
+
+
+class MemoryAsked(Message):
+    """Something to do with a target's memory."""
+
+    def __init__(self, work: Callable[[Remembering], Coroutine[Any, Any, object]]) -> None:
+        super().__init__()
+        self.work = work
+
+
+class MemoryTargetAsked(Message):
+    """Show the memory of a target."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self.target = target
 
 
 class LogsAsked(Message):

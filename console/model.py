@@ -15,6 +15,8 @@ from typing import TypeVar
 from console import events as ev
 from console.logbook import LogBook
 from console.loglines import Origin, task_of
+from console.debug.view import DebugView
+from console.memory.view import MemoryView
 from console.mesos import Offer, OfferState, Task, TaskState, mem_bytes
 from hal.target import (
     Connection,
@@ -127,6 +129,8 @@ class State:
     executors: Mapping[str, Executor] = field(default_factory=dict)
     """By task id, oldest first."""
     logs: LogBook = field(default_factory=LogBook)
+    debug: DebugView = DebugView()
+    memory: MemoryView = MemoryView()
 
     @property
     def open_offers(self) -> list[Offer]:
@@ -186,6 +190,8 @@ class _Draft:
         self._state = state
         self.master = state.master
         self.logs = state.logs
+        self.debug = state.debug
+        self.memory = state.memory
         self._targets: dict[str, Target] | None = None
         self._offers: dict[str, Offer] | None = None
         self._tasks: dict[str, Task] | None = None
@@ -230,6 +236,8 @@ class _Draft:
             tasks=old.tasks if self._tasks is None else self._tasks,
             executors=old.executors if self._executors is None else self._executors,
             logs=self.logs,
+            debug=self.debug,
+            memory=self.memory,
         )
 
     # -- events
@@ -250,6 +258,10 @@ class _Draft:
                 self._task(task, now)
             case ev.AgentLost(agent_id):
                 self._agent_lost(agent_id, now)
+            case ev.DebugChanged(view):
+                self.debug = view
+            case ev.MemoryChanged(view):
+                self.memory = view
             case ev.Refused(message):
                 self._say(message, now)
             case ev.Progressed(subject, text, failed):

@@ -83,6 +83,11 @@ class Session:
         """The open targets by name."""
         return self._members
 
+    def ping_limit(self, target: str) -> float:
+        """Seconds without an answer after which the master gives a target's agent up, by its own flags."""
+        agent = self._gateway.agents.get(target) if self._gateway is not None else None
+        return agent.registration.ping_timeout if agent is not None else 75.0
+
     def listen(self) -> AbstractAsyncContextManager[asyncio.Queue[SessionEvent]]:
         """Every event from here on."""
         return self._broadcast.listen()

@@ -129,7 +129,8 @@ def sizes(firmware: Firmware) -> Sizes:
     """What each module of a built kernel takes, from the linker's map; padding and tables count too."""
     flash: dict[str, int] = {}
     ram: dict[str, int] = {}
-    for section, size, name in _placed(firmware.map.read_text(encoding="utf-8")):
+    for piece in pieces(firmware):
+        section, size, name = piece.section, piece.size, piece.module
         if section in (".text", ".data"):
             flash[name] = flash.get(name, 0) + size
         if section in (".data", ".bss", ".noinit", ".stack"):
@@ -221,24 +222,49 @@ def _object_name(source: Path) -> str:
     return "-".join(source.parts) + ".o"
 
 
-_LINE = re.compile(r"^\s*[0-9a-f]+\s+[0-9a-f]+\s+([0-9a-f]+)\s+\d+ (.*)$")
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One input section where the linker put it. `section` is the output section, addresses are run-time ones."""
+
+    section: str
+    address: int
+    size: int
+    module: str
 
 
-def _placed(text: str) -> Iterator[tuple[str, int, str]]:
-    """(output section, bytes, module) of every input section in a map of lld."""
+def pieces(firmware: Firmware) -> tuple[Piece, ...]:
+    """Where each module's parts lie, in the linker's order."""
+    return tuple(_pieces(firmware.map.read_text(encoding="utf-8")))
+
+
+def kept(board: Board) -> tuple[Firmware, ...]:
+    """The kernels of a board that were built before and are still there, the newest first."""
+    folders = (toolchain.cache_folder() / "firmware").glob(f"{board.name}-*")
+    made = [folder for folder in folders if (folder / "kernel.elf").exists() and (folder / "kernel.map").exists()]
+    made.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+    return tuple(
+        Firmware(board, one / "kernel.elf", one / "kernel.map", one.name.rpartition("-")[2], 0.0) for one in made
+    )
+
+
+_LINE = re.compile(r"^\s*([0-9a-f]+)\s+[0-9a-f]+\s+([0-9a-f]+)\s+\d+ (.*)$")
+
+
+def _pieces(text: str) -> Iterator[Piece]:
+    """Every input section in a map of lld."""
     section = ""
     for line in text.splitlines():
         found = _LINE.match(line)
         if not found:
             continue
-        size, words = int(found[1], 16), found[2]
+        address, size, words = int(found[1], 16), int(found[2], 16), found[3]
         depth = len(words) - len(words.lstrip())
         words = words.strip()
         if depth == 0:
             section = words
         elif depth == 8 and ":(" in words:
             name = words.split(":(")[0].rsplit("/", 1)[-1]
-            yield section, size, _module_name(name)
+            yield Piece(section, address, size, _module_name(name))
 
 
 def _module_name(name: str) -> str:

@@ -17,8 +17,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from console.backend import Step
 from console.debug.kernel import table_of
 from console.debug.look import Looker, peripheral
 from console.debug.tenants import Tenants, task_of
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from emulation.gdb.execution import Resumed
     from emulation.machine import Machine
     from hal.mcu import McuTarget
-
-Step = Literal["step", "next", "stepi", "nexti", "finish", "until", "continue"]
 
 LINES = 400
 """Of the console that are kept."""

@@ -16,6 +16,8 @@ _WHERE = {
     Scope.OFFERS: "in Offers",
     Scope.TASKS: "in Tasks",
     Scope.LOGS: "in Logs",
+    Scope.DEBUG: "in Debug",
+    Scope.MEMORY: "in Memory",
     Scope.DIALOG: "in dialogs",
     Scope.CONFIRM: "in questions",
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from console.actions import Scope, bindings
 from console.figures import bar, bytes_text, load_tone, share_text, size_text
-from console.messages import LogsAsked
+from console.messages import DebugTargetAsked, LogsAsked, MemoryTargetAsked
 from console.model import Link
 from console.pages.parts import nothing
 from console.pages.target import target_page
@@ -113,6 +113,14 @@ class FleetScreen(ListView):
     def launch_target(self) -> str:
         """The selected one."""
         return self.table.selected_key or ""
+
+    def action_target_debug(self) -> None:
+        if self.table.selected_key:
+            self.post_message(DebugTargetAsked(self.table.selected_key))
+
+    def action_target_memory(self) -> None:
+        if self.table.selected_key:
+            self.post_message(MemoryTargetAsked(self.table.selected_key))
 
     def action_target_logs(self) -> None:
         if self.table.selected_key:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
@@ -16,12 +16,13 @@ from console.logbook import ALL
 from console.messages import LaunchAsked
 from console.model import State, start
 from console.spans import EMPTY, Line
+from console.views import VIEWS
 from console.widgets.filter_bar import FilterBar
 from console.widgets.key_bar import KeyBar
 from console.widgets.log_view import LogView
 from console.widgets.page import Page
 from console.widgets.status_line import StatusLine
-from console.widgets.tab_line import VIEWS, TabLine, view_name
+from console.widgets.tab_line import TabLine
 from console.widgets.table import Table
 
 
@@ -147,17 +148,9 @@ class View(Screen[None]):
         """Close what is open over the list; False when nothing was."""
         return False
 
-    def action_view_fleet(self) -> None:
-        self.app.switch_mode("fleet")
-
-    def action_view_offers(self) -> None:
-        self.app.switch_mode("offers")
-
-    def action_view_tasks(self) -> None:
-        self.app.switch_mode("tasks")
-
-    def action_view_logs(self) -> None:
-        self.app.switch_mode("logs")
+    def go_to(self, name: str) -> None:
+        """Another view; each has an action of its own, made below from the table of views."""
+        self.app.switch_mode(name)
 
     def action_view_next(self) -> None:
         self._step(1)
@@ -166,7 +159,7 @@ class View(Screen[None]):
         self._step(-1)
 
     def _step(self, by: int) -> None:
-        names = [view_name(action) for action in VIEWS]
+        names = [one.name for one in VIEWS]
         self.app.switch_mode(names[(names.index(self.NAME) + by) % len(names)])
 
     def action_task_launch(self) -> None:
@@ -175,6 +168,14 @@ class View(Screen[None]):
     def launch_target(self) -> str:
         """The target that a launch from here would be for; empty for any."""
         return ""
+
+
+def _goer(name: str) -> Callable[[View], None]:
+    return lambda view: view.go_to(name)
+
+
+for _one in VIEWS:
+    setattr(View, f"action_view_{_one.name}", _goer(_one.name))
 
 
 class ListView(View):

@@ -6,23 +6,10 @@ from collections.abc import Iterable
 
 from textual.strip import Strip
 
-from console.actions import ACTIONS, Action, Group, Scope
 from console.model import State
 from console.spans import Line, Span, Tone, fit, width
+from console.views import VIEWS
 from console.widgets.lines import OneLine
-
-VIEWS: tuple[Action, ...] = tuple(
-    action
-    for action in ACTIONS
-    if action.group is Group.VIEWS and action.scope is Scope.VIEW and action.keys[0].isdecimal()
-)
-"""The actions that go to a view, in the order of their digits."""
-
-
-def view_name(action: Action) -> str:
-    """`view.fleet` is `fleet`: the name of its mode."""
-    return action.id.removeprefix("view.")
-
 
 class TabLine(OneLine):
     """Draws the views, and on the right what the present one has to say of itself."""
@@ -59,29 +46,18 @@ class TabLine(OneLine):
     def spans(self, cells: int) -> Iterable[Span]:
         """Digit, name and count of each view."""
         tabs: list[Span] = [Span(" ")]
-        for action in VIEWS:
-            name = view_name(action)
-            here = name == self._current
+        gap = "  " if cells >= 90 else ""
+        for one in VIEWS:
+            here = one.name == self._current
             begin = width(tabs)
-            click = f"screen.{action.method}"
-            tabs.append(Span(f" {action.keys[0]} ", Tone.MARK if here else Tone.DIM, click))
-            tabs.append(Span(action.label, Tone.STRONG if here else Tone.DIM, click))
-            count = self._count(name)
+            click = f"screen.view_{one.name}"
+            tabs.append(Span(f" {one.key} ", Tone.MARK if here else Tone.DIM, click))
+            tabs.append(Span(one.label, Tone.STRONG if here else Tone.DIM, click))
+            count = one.count(self._state) if self._state is not None else 0
             tabs.append(Span(f" {count}" if count else "", Tone.ACCENT if here else Tone.DIM, click))
             if here:
                 self._here = (begin, width(tabs) + 1)
-            tabs.append(Span("  "))
+            tabs.append(Span(f" {gap}"))
         room = cells - width(tabs) - 1
         yield from tabs
         yield from fit(self._note, max(0, room), right=True)
-
-    def _count(self, name: str) -> int:
-        state = self._state
-        if state is None:
-            return 0
-        counts = {
-            "fleet": len(state.targets),
-            "offers": len(state.open_offers),
-            "tasks": len(state.living_tasks),
-        }
-        return counts.get(name, 0)
