@@ -16,7 +16,6 @@ from console.mesos import TaskSpec
 from hal.budget import Parts
 from hal.target import Budget
 
-
 Step = Literal["step", "next", "stepi", "nexti", "finish", "until", "continue"]
 
 

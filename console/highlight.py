@@ -8,10 +8,46 @@ from collections.abc import Sequence
 from console.spans import Line, Span, Tone
 
 _WORDS = (
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool "
-    "_Noreturn bool true false NULL"
-).split()
+    "auto",
+    "break",
+    "case",
+    "char",
+    "const",
+    "continue",
+    "default",
+    "do",
+    "double",
+    "else",
+    "enum",
+    "extern",
+    "float",
+    "for",
+    "goto",
+    "if",
+    "inline",
+    "int",
+    "long",
+    "register",
+    "return",
+    "short",
+    "signed",
+    "sizeof",
+    "static",
+    "struct",
+    "switch",
+    "typedef",
+    "union",
+    "unsigned",
+    "void",
+    "volatile",
+    "while",
+    "_Bool",
+    "_Noreturn",
+    "bool",
+    "true",
+    "false",
+    "NULL",
+)
 _TOKEN = re.compile(
     r"(?P<comment>//.*|/\*.*?(?:\*/|$))"
     r"|(?P<text>\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?)"

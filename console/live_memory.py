@@ -80,7 +80,9 @@ class LiveMemory:
         if at < 0:
             at = data.find(pattern)
         if at < 0:
-            raise ConsoleError(f"That is nowhere in {area.name}.", remedy="Look in another memory: m goes there.")
+            raise ConsoleError(
+                f"That is nowhere in {area.name}.", remedy="Look in another memory: m goes there."
+            )
         return area.address + at
 
     async def write(self, target: str, address: int, data: bytes) -> None:

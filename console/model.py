@@ -13,9 +13,9 @@ from enum import Enum
 from typing import TypeVar
 
 from console import events as ev
+from console.debug.view import DebugView
 from console.logbook import LogBook
 from console.loglines import Origin, task_of
-from console.debug.view import DebugView
 from console.memory.view import MemoryView
 from console.mesos import Offer, OfferState, Task, TaskState, mem_bytes
 from hal.target import (
@@ -129,8 +129,8 @@ class State:
     executors: Mapping[str, Executor] = field(default_factory=dict)
     """By task id, oldest first."""
     logs: LogBook = field(default_factory=LogBook)
-    debug: DebugView = DebugView()
-    memory: MemoryView = MemoryView()
+    debug: DebugView = field(default_factory=DebugView)
+    memory: MemoryView = field(default_factory=MemoryView)
 
     @property
     def open_offers(self) -> list[Offer]:

@@ -224,7 +224,7 @@ def _object_name(source: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One input section where the linker put it. `section` is the output section, addresses are run-time ones."""
+    """One input section where the linker put it, at its run-time address; `section` is the output section."""
 
     section: str
     address: int
@@ -240,10 +240,13 @@ def pieces(firmware: Firmware) -> tuple[Piece, ...]:
 def kept(board: Board) -> tuple[Firmware, ...]:
     """The kernels of a board that were built before and are still there, the newest first."""
     folders = (toolchain.cache_folder() / "firmware").glob(f"{board.name}-*")
-    made = [folder for folder in folders if (folder / "kernel.elf").exists() and (folder / "kernel.map").exists()]
+    made = [
+        folder for folder in folders if (folder / "kernel.elf").exists() and (folder / "kernel.map").exists()
+    ]
     made.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
     return tuple(
-        Firmware(board, one / "kernel.elf", one / "kernel.map", one.name.rpartition("-")[2], 0.0) for one in made
+        Firmware(board, one / "kernel.elf", one / "kernel.map", one.name.rpartition("-")[2], 0.0)
+        for one in made
     )
 
 

@@ -116,9 +116,15 @@ def run(
     return Result(process.returncode, output, errors)
 
 
-def must(arguments: Sequence[str | Path], *, folder: Path | None = None, text: str = "") -> str:
+def must(
+    arguments: Sequence[str | Path],
+    *,
+    folder: Path | None = None,
+    text: str = "",
+    time_limit: float = TIME_LIMIT,
+) -> str:
     """As run(), and ToolchainError with the tool's first words unless it succeeds."""
-    result = run(arguments, folder=folder, text=text)
+    result = run(arguments, folder=folder, text=text, time_limit=time_limit)
     if not result.ok:
         lines = [line for line in result.errors.splitlines() if "error" in line] or result.errors.splitlines()
         raise ToolchainError(f"`zig {arguments[0]}` failed: {'; '.join(lines[:3]) or result.status}.")

@@ -13,7 +13,9 @@ from console.errors import ConsoleError, Exit, UsageError
 
 @click.command()
 @click.argument("target", shell_complete=complete_target)
-@click.option("--run", "module", metavar="MODULE", shell_complete=complete_module, help="Launch it there first.")
+@click.option(
+    "--run", "module", metavar="MODULE", shell_complete=complete_module, help="Launch it there first."
+)
 @click.option("-a", "--args", "arguments", multiple=True, metavar="ARGS", help="Its arguments.")
 @click.option("--symbols", is_flag=True, help="Functions and variables, too.")
 @click.option("--json", "as_json", is_flag=True, help="One object a region, then one a memory.")
@@ -27,7 +29,9 @@ def command(target: str, module: str | None, arguments: tuple[str, ...], symbols
 
     name = parse_name(target)
     if name.board is None or name.emulator is None:
-        raise UsageError(f"{name.text} has no memory to draw.", remedy="Name an emulated board: stm32f4@qemu.")
+        raise UsageError(
+            f"{name.text} has no memory to draw.", remedy="Name an emulated board: stm32f4@qemu."
+        )
     words = tuple(word for text in arguments for word in shlex.split(text))
     return run_async(_survey(name.text, module or "", words, symbols, as_json))
 

@@ -23,7 +23,12 @@ def as_json(view: MemoryView) -> Iterator[dict[str, Any]]:
                 "peak": one.peak,
                 "before": one.before,
                 "symbols": [
-                    {"name": symbol.name, "address": symbol.address, "bytes": symbol.size, "type": symbol.type}
+                    {
+                        "name": symbol.name,
+                        "address": symbol.address,
+                        "bytes": symbol.size,
+                        "type": symbol.type,
+                    }
                     for symbol in one.symbols
                 ],
             }
@@ -49,7 +54,8 @@ def as_lines(view: MemoryView, symbols: bool = False) -> Iterator[str]:
             yield f"  {one.address:#010x} {one.size:>9,}  {name:<26} {delta(one):>7} {used}".rstrip()
             if symbols:
                 for symbol in one.symbols:
-                    yield f"    {symbol.address:#010x} {symbol.size:>7,}  {symbol.name}  {symbol.type}".rstrip()
+                    text = f"    {symbol.address:#010x} {symbol.size:>7,}  {symbol.name}  {symbol.type}"
+                    yield text.rstrip()
 
 
 def delta(region: Region) -> str:

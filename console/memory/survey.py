@@ -1,4 +1,4 @@
-"""Draws up who has what of a device's memory: the kernel by its ELF and map, executors by the kernel's own table.
+"""Draws up who has what of a device's memory: the kernel by its ELF and map, executors by its own table.
 
 Nothing is halted for it: the table is read through the emulator's memory, peaks come over the link.
 """
@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
@@ -24,7 +25,7 @@ from hal.boards import Board
 from hal.errors import DeviceError, LinkError
 from hal.mcu import McuTarget, Placed
 
-_FLASH = (".text", ".data")
+_FLASH = (".text",)
 _RAM = (".data", ".bss", ".noinit")
 
 
@@ -53,7 +54,7 @@ def kernel_of(board: Board, elf: Path) -> Kernel:
     stack = next(piece for piece in _sections(elf) if piece.section == ".stack")
     ram.append(Region("stack", Kind.KERNEL_STACK, stack.address, stack.size, "kernel"))
     return Kernel(
-        tuple(flash),
+        (*flash, *_initial_data(elf)),
         tuple(ram),
         made.symbol("mma_arena_low"),
         table_of(elf),
@@ -79,8 +80,8 @@ async def survey(name: str, kernel: Kernel, machine: Machine, target: McuTarget 
     flash = _filled(kernel.flash, board.flash.address, board.flash.end)
     ram = _filled([*own, *guests], board.ram.address, board.ram.end)
     areas = (
-        Area("flash", board.flash.address, board.flash.size, flash),
         Area("ram", board.ram.address, board.ram.size, ram),
+        Area("flash", board.flash.address, board.flash.size, flash),
     )
     return MemoryView(name, "", areas, None, kernel.build, kernel.last_build)
 
@@ -121,16 +122,21 @@ def _with_peak(region: Region, peak: int | None) -> Region:
 
 
 def _filled(regions: Iterable[Region], start: int, end: int) -> tuple[Region, ...]:
-    """In order of addresses, with the free runs between."""
+    """In order of addresses, with the free runs between. Gaps within the kernel are nobody's to give."""
+    ordered = sorted(regions, key=lambda region: region.address)
+    kernel = max((one.address + one.size for one in ordered if one.owner == "kernel"), default=start)
     found: list[Region] = []
     at = start
-    for one in sorted(regions, key=lambda region: region.address):
-        if one.address > at:
-            found.append(Region("free", Kind.FREE, at, one.address - at))
-        found.append(one)
-        at = max(at, one.address + one.size)
-    if at < end:
-        found.append(Region("free", Kind.FREE, at, end - at))
+    for one in (*ordered, None):
+        stop = one.address if one is not None else end
+        if stop > at:
+            inner = at < kernel and bool(found)
+            kind = found[-1].kind if inner else Kind.FREE
+            name, owner = ("padding", "kernel") if inner else ("free", "")
+            found.append(Region(name, kind, at, stop - at, owner))
+        if one is not None:
+            found.append(one)
+            at = max(at, one.address + one.size)
     return tuple(found)
 
 
@@ -141,24 +147,36 @@ def _regions(
     kind: Kind,
     symbols: Sequence[Symbol],
 ) -> list[Region]:
-    """One region a module; what the linker scattered is one region at its first piece."""
-    was = _sums(before, sections) if before is not None else None
-    mine = [piece for piece in pieces if piece.section in sections and piece.size and not _loaded(piece, kind)]
+    """One region for each stretch that a module has; how it grew stands at its first one."""
+    mine = sorted(
+        (one for one in pieces if one.section in sections and one.size), key=lambda one: one.address
+    )
+    was = _sums(before, sections) if before is not None else {}
+    grown = {name: size - was.get(name, 0) for name, size in _sums(pieces, sections).items()}
     found: list[Region] = []
-    for name in dict.fromkeys(piece.module for piece in mine):
-        own = [piece for piece in mine if piece.module == name]
-        within = tuple(
-            one for one in symbols if any(p.address <= one.address < p.address + p.size for p in own)
-        )
-        size = sum(piece.size for piece in own)
-        old = was.get(name, 0) if was is not None else None
-        found.append(Region(name, kind, own[0].address, size, "kernel", None, old, within))
+    for name, run in groupby(mine, key=lambda one: (one.module, one.section)):
+        own = list(run)
+        start, end = own[0].address, max(one.address + one.size for one in own)
+        within = tuple(one for one in symbols if start <= one.address < end)
+        by = grown.pop(name[0], None) if before is not None else None
+        old = end - start - by if by is not None else None
+        found.append(Region(name[0], kind, start, end - start, "kernel", None, old, within))
     return found
 
 
-def _loaded(piece: firmware.Piece, kind: Kind) -> bool:
-    """.data is in the image too, but what is drawn of flash are the run-time addresses."""
-    return kind is Kind.CODE and piece.section == ".data"
+def _initial_data(elf: Path) -> list[Region]:
+    """What variables begin as lies in flash, too."""
+    with elf.open("rb") as file:
+        parsed = ELFFile(file)
+        data = parsed.get_section_by_name(".data")
+        if data is None:
+            return []
+        for segment in parsed.iter_segments():
+            low = int(segment["p_vaddr"])
+            if segment["p_type"] == "PT_LOAD" and low <= data["sh_addr"] < low + int(segment["p_memsz"]):
+                at = int(segment["p_paddr"]) + int(data["sh_addr"]) - low
+                return [Region("initial data", Kind.CODE, at, int(data["sh_size"]), "kernel")]
+    return []
 
 
 def _sums(pieces: Sequence[firmware.Piece], sections: Sequence[str]) -> Mapping[str, int]:

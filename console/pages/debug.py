@@ -41,7 +41,9 @@ def why_line(view: DebugView, now: float, cells: int) -> Line:
         held = max(0.0, now - view.held_since)
         right.append(Span(f"held {age_text(held)}", Tone.WARN if held >= view.ping_limit else Tone.TEXT))
         if cells >= 130:
-            right.append(dim(f" · the gateway answers pings (limit {view.ping_limit:g} s): Mesos keeps the agent"))
+            right.append(
+                dim(f" · the gateway answers pings (limit {view.ping_limit:g} s): Mesos keeps the agent")
+            )
     if view.on_trap:
         right.append(dim(" · on trap"))
     right.append(Span(" "))
@@ -111,7 +113,9 @@ def code_row(view: DebugView, cells: int) -> int:
 def slots_page(view: DebugView, cells: int) -> Sequence[Line]:
     """The kernel's slots; the one that ran last is marked."""
     if not view.slots:
-        return _empty("No executor is in a slot." if view.phase is Phase.STOPPED else "Slots are read when it stops.")
+        return _empty(
+            "No executor is in a slot." if view.phase is Phase.STOPPED else "Slots are read when it stops."
+        )
     found: list[Line] = []
     for one in view.slots:
         mark = Span(" ▶ " if one.current else "   ", Tone.MARK)
@@ -138,14 +142,22 @@ def peripherals_page(view: DebugView, cells: int) -> Sequence[Line]:
 def _register(one: Register, cells: int) -> list[Line]:
     name = Span(f" {one.name:<10}", Tone.STRONG)
     if one.value is None:
-        return [(name, dim(f"{one.address:08x}  not read: {one.why_not}"),)]
+        return [
+            (
+                name,
+                dim(f"{one.address:08x}  not read: {one.why_not}"),
+            )
+        ]
     value = Span(f"{one.value:#010x}", Tone.MARK if one.changed else Tone.TEXT)
     lines: list[Line] = [(name, dim(f"{one.address:08x}  "), value, dim(f"  {one.description}"))]
     row: list[Span] = [Span("   ")]
     for bits in one.fields:
         meaning = f" {bits.meaning}" if bits.meaning else ""
         tone = Tone.MARK if bits.changed else Tone.GOOD if bits.value else Tone.DIM
-        spans = [dim(f"{bits.name}="), Span(f"{bits.value:#x}{meaning}  " if bits.value > 9 else f"{bits.value}{meaning}  ", tone)]
+        spans = [
+            dim(f"{bits.name}="),
+            Span(f"{bits.value:#x}{meaning}  " if bits.value > 9 else f"{bits.value}{meaning}  ", tone),
+        ]
         if width(row) + width(spans) > cells:
             lines.append(tuple(row))
             row = [Span("   ")]
@@ -183,12 +195,12 @@ def hex_lines(memory: Bytes, cells: int, cursor: int = -1) -> list[Line]:
             tone = Tone.MARK if at in memory.changed else Tone.DIM if byte == 0 else Tone.TEXT
             if at == cursor:
                 tone = Tone.BAD
-            gap = "  " if at % 4 == 3 else " "
+            gap = "  " if at % 8 == 7 else " "
             spans.append(Span(f"{byte:02x}", tone))
             spans.append(Span(gap))
             chars.append(Span(chr(byte) if 0x20 <= byte < 0x7F else "·", tone))
         missing = row - (min(start + row, len(memory.data)) - start)
-        spans.append(Span(" " * (missing * 3 + missing // 4)))
+        spans.append(Span(" " * (missing * 3 + missing // 8)))
         lines.append((*spans, *chars))
     return lines
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
@@ -119,7 +120,6 @@ class DebugScreen(View):
 
     NAME = "debug"
     BINDINGS = bindings(Scope.DEBUG)
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (110, "-wide")]
 
     DEFAULT_CSS = """
     DebugScreen #desk { width: 1fr; height: 1fr; }
@@ -163,11 +163,15 @@ class DebugScreen(View):
                 with Vertical(id="left"):
                     with Vertical(id="top"):
                         yield SourceView(widget_id="source")
-                    yield from (self._page(name) for name in ("code", "slots", "peripherals", "memory", "console"))
+                    yield from (
+                        self._page(name) for name in ("code", "slots", "peripherals", "memory", "console")
+                    )
                     yield self._table("breaks", BREAKS, lambda row: row.key, lambda row: row.what)
                 with Vertical(id="right"):
                     yield self._table("variables", VARIABLES, lambda row: row.name, lambda row: row.name)
-                    yield self._table("stack", STACK, lambda row: str(row.level), lambda row: row.spot.function)
+                    yield self._table(
+                        "stack", STACK, lambda row: str(row.level), lambda row: row.spot.function
+                    )
                     yield self._page("registers")
             yield Prompt()
 
@@ -178,7 +182,11 @@ class DebugScreen(View):
         return page
 
     def _table(
-        self, name: str, columns: Sequence[Column[Any]], key: Callable[[Any], str], search: Callable[[Any], str]
+        self,
+        name: str,
+        columns: Sequence[Column[Any]],
+        key: Callable[[Any], str],
+        search: Callable[[Any], str],
     ) -> Table[Any]:
         table: Table[Any] = Table(
             columns, key=key, search=search, empty=lambda: self._nothing(name), head=False, widget_id=name
@@ -229,7 +237,7 @@ class DebugScreen(View):
         for name, builder in _PAGES.items():
             page = self.query_one(f"#{name}", Page)
             if page.has_class("-on"):
-                page.show(lambda cells, builder=builder: builder(view, cells))
+                page.show(partial(builder, view))
         if view.peripheral:
             self.query_one("#peripherals").border_title = view.peripheral
         self._follow()
@@ -300,7 +308,9 @@ class DebugScreen(View):
             if one.link in (Link.UP, Link.DOWN) and "@" in one.name and "/" not in one.name
         ]
         if not boards:
-            self.post_message(Trouble("There is no board to debug.", "Start the console with --target stm32f4@qemu."))
+            self.post_message(
+                Trouble("There is no board to debug.", "Start the console with --target stm32f4@qemu.")
+            )
             return
         target = self.view.target if self.view.target in boards else boards[0]
         self._ask(lambda debugger: debugger.attach(target))
@@ -488,7 +498,9 @@ class DebugScreen(View):
             names = [name for name in self.view.peripherals if name.lower().startswith(typed.lower())]
             self.post_message(self.Completed(typed, names[0] if len(names) == 1 else typed, names))
             return
-        before = {"break": "break ", "watch": "print ", "watchpoint": "watch ", "bytes": "print "}.get(event.kind, "")
+        before = {"break": "break ", "watch": "print ", "watchpoint": "watch ", "bytes": "print "}.get(
+            event.kind, ""
+        )
 
         async def complete(debugger: Debugging) -> None:
             text, matches = await debugger.complete(before + typed)

@@ -59,7 +59,11 @@ class SourceView(LinesView):
         self._path = ""
         self._addresses = [one.address for one in view.code]
         self._rows = [
-            (Span(f"{one.address:08x}  ", Tone.DIM), Span(one.text.expandtabs(8)), dim(f"  {one.function}+{one.offset}"))
+            (
+                Span(f"{one.address:08x}  ", Tone.DIM),
+                Span(one.text.expandtabs(8)),
+                dim(f"  {one.function}+{one.offset}"),
+            )
             for one in view.code
         ]
         self.border_title = "instructions: no source here" if view.code else "source"
@@ -130,7 +134,10 @@ class SourceView(LinesView):
         words = {
             Phase.DETACHED: ("The debugger is not attached.", "a attaches it to a board; the board runs on."),
             Phase.ATTACHING: ("Attaching …", ""),
-            Phase.RUNNING: ("The target runs.", "c pauses it; B sets a breakpoint, also for an executor to come."),
+            Phase.RUNNING: (
+                "The target runs.",
+                "c pauses it; B sets a breakpoint, also for an executor to come.",
+            ),
             Phase.LOST: (self._view.sentence or "The debug stub is gone.", "a attaches anew."),
             Phase.STOPPED: ("Nothing is known of this place.", "The console panel takes GDB's commands."),
         }[self._view.phase]

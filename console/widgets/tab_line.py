@@ -11,6 +11,7 @@ from console.spans import Line, Span, Tone, fit, width
 from console.views import VIEWS
 from console.widgets.lines import OneLine
 
+
 class TabLine(OneLine):
     """Draws the views, and on the right what the present one has to say of itself."""
 

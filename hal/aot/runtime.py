@@ -47,6 +47,9 @@ BUILTIN_STACK = 200
 """Bytes of stack that a builtin may use: more than any of compiler_rt's that executors call."""
 
 
+BUILTIN_LIMIT = 600.0
+"""Seconds that building the builtins may take: some on a quiet machine, minutes on a crowded one; once."""
+
 MOST_KEPT = 1000
 """Objects and images in the cache, some 20 KB each."""
 
@@ -122,7 +125,7 @@ def builtins(machine: Machine) -> Path:
         ]
         words += ["-fsingle-threaded", "-fno-stack-check", "-fno-stack-protector", "-ffunction-sections"]
         words += ["--cache-dir", "work", "--global-cache-dir", "work", "-femit-bin=builtins.a"]
-        toolchain.must(words, folder=folder)
+        toolchain.must(words, folder=folder, time_limit=BUILTIN_LIMIT)
         shutil.rmtree(folder / "work", ignore_errors=True)
 
     return keep(f"builtins-{_machine_digest(machine)}", build) / "builtins.a"

@@ -36,8 +36,10 @@ def keys_shown(pilot: Pilot[None]) -> str:
 def test_ids_are_unique_and_actions_exist() -> None:
     """Each action has a method where its scope is bound."""
     from console.app import ConsoleApp
+    from console.screens.debug import DebugScreen
     from console.screens.fleet import FleetScreen
     from console.screens.logs import LogsScreen
+    from console.screens.memory import MemoryScreen
     from console.screens.offers import OffersScreen
     from console.screens.tasks import TasksScreen
     from console.widgets.lines import LinesView
@@ -51,6 +53,8 @@ def test_ids_are_unique_and_actions_exist() -> None:
         Scope.OFFERS: OffersScreen,
         Scope.TASKS: TasksScreen,
         Scope.LOGS: LogsScreen,
+        Scope.DEBUG: DebugScreen,
+        Scope.MEMORY: MemoryScreen,
         Scope.DIALOG: Help,
         Scope.CONFIRM: Confirm,
     }
@@ -59,7 +63,9 @@ def test_ids_are_unique_and_actions_exist() -> None:
         assert hasattr(homes[action.scope], f"action_{action.method}"), action.id
 
 
-@pytest.mark.parametrize("scope", [Scope.FLEET, Scope.OFFERS, Scope.TASKS, Scope.LOGS])
+@pytest.mark.parametrize(
+    "scope", [Scope.FLEET, Scope.OFFERS, Scope.TASKS, Scope.LOGS, Scope.DEBUG, Scope.MEMORY]
+)
 def test_no_two_actions_share_a_key(scope: Scope) -> None:
     """Within what is bound at the same time. In Logs the lines have the focus, not a table."""
     together = {Scope.APP, Scope.VIEW, Scope.LIST, scope} | (set() if scope is Scope.LOGS else {Scope.TABLE})
@@ -99,9 +105,11 @@ async def test_digits_and_arrows_change_the_view() -> None:
         for key, name in (
             ("3", "tasks"),
             ("right", "logs"),
+            ("l", "debug"),
+            ("l", "memory"),
             ("l", "fleet"),
-            ("h", "logs"),
-            ("[", "tasks"),
+            ("h", "memory"),
+            ("[", "debug"),
             ("2", "offers"),
         ):
             await pilot.press(key)

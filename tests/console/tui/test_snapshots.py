@@ -18,7 +18,8 @@ Compare = Callable[..., bool]
 SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40")]
 THEMES = [pytest.param("mma-dark", id="dark"), pytest.param("mma-light", id="light")]
 VIEWS = [
-    pytest.param(key, id=name) for key, name in zip("1234", ("fleet", "offers", "tasks", "logs"), strict=True)
+    pytest.param(key, id=name)
+    for key, name in zip("123456", ("fleet", "offers", "tasks", "logs", "debug", "memory"), strict=True)
 ]
 
 
@@ -48,8 +49,31 @@ def planned(app: TestApp) -> bool:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("key", VIEWS)
 def test_view(snap_compare: Compare, key: str, size: tuple[int, int], theme: str) -> None:
-    """The four views over the scripted session."""
+    """The views over the scripted session."""
     assert snap_compare(TestApp(theme=theme), terminal_size=size, run_before=after(key))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", [*SIZES, pytest.param((200, 50), id="200x50")])
+def test_held(snap_compare: Compare, size: tuple[int, int], theme: str) -> None:
+    """A board that is held in a guest's source."""
+    done = after("5", "a", done=lambda app: app.state.debug.serial > 0)
+    assert snap_compare(TestApp(theme=theme), terminal_size=size, run_before=done)
+
+
+@pytest.mark.parametrize("panel", range(1, 9))
+def test_panel(snap_compare: Compare, panel: int) -> None:
+    """Each panel below the source on a small screen."""
+    keys = ("5", "a", *"v" * panel)
+    assert snap_compare(TestApp(), run_before=after(*keys, done=lambda app: app.state.debug.serial > 0))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_bytes(snap_compare: Compare, size: tuple[int, int]) -> None:
+    """The bytes of a region beside or below the map."""
+    keys = ("6", "j", "x")
+    done = after(*keys, done=lambda app: app.state.memory.bytes is not None)
+    assert snap_compare(TestApp(), terminal_size=size, run_before=done)
 
 
 @pytest.mark.parametrize("theme", THEMES)
