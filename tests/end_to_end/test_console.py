@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -128,3 +129,39 @@ def test_the_main_job(terminal: Terminal) -> None:
     terminal.keys("q")
     terminal.wait(lambda text: "Pane is dead" in text)
     assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] in ([], [min(processes)])
+
+
+def test_debug_an_executor(terminal: Terminal) -> None:
+    """Break in an executor that is yet to come, read its local, step in its source, resume: TASK_FINISHED."""
+    terminal.keys("5", "a")
+    terminal.wait(lambda text: "▶ running" in text)
+    terminal.keys("B", *"fib", "Enter")
+    terminal.wait(lambda text: "waits for an exec" in text)
+    launch(terminal, "fib")
+    terminal.keys("Tab", "2")
+    terminal.wait(lambda text: "Fits on stm32f4@qemu" in text)
+    time.sleep(0.5)  # the verdict on the argument
+    terminal.keys("Enter")
+    terminal.wait(lambda text: "Launch ─" not in text and "fib-" in text and "TASK" in text)
+    terminal.keys("5")
+    text = terminal.wait(lambda text: "breakpoint in fib of fib-" in text and "held" in text)
+    assert "▶   4 │ static uint32_t fib(uint32_t n) {" in text
+    terminal.keys("x", *"vvvvv")  # the breakpoint at the cursor goes; round to the variables
+    terminal.wait(
+        lambda text: "v variables" in text and re.search(r"^  n +2 +uint32_t", text, re.M) is not None
+    )
+    terminal.keys("o")
+    terminal.wait(lambda text: "stepped in fib" in text and "▶   5 │" in text)
+    terminal.keys("c", "3")
+    text = terminal.wait(lambda text: "✓ finished" in text)
+    assert re.search(r"finished.* 1$", text, re.M), text
+
+
+def test_the_memory_of_a_board(terminal: Terminal) -> None:
+    """The map, a region's symbols, bytes of a running board."""
+    terminal.keys("6")
+    terminal.wait(lambda text: "kernel/executor" in text and "free" in text)
+    terminal.keys("m", *"mma_executors", "Enter")
+    terminal.wait(lambda text: "mma_executors + 0x0: struct mma_executor [8]" in text)
+    terminal.keys("Escape")
+    terminal.wait(lambda text: "mma_executors +" not in text)
