@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from console.app import ConsoleApp
-from console.backend import Backend, BackendFactory, Post
+from console.backend import Backend, BackendFactory, Debugging, Post, Remembering
 from console.ci.recording import Recording, read_events
 from console.errors import UsageError
 from console.events import Event, FromTarget, TargetUp, TaskChanged
@@ -84,6 +84,14 @@ def _end_of_task(events: Sequence[tuple[float, Event]]) -> float:
 
 class _Past:
     """A backend that refuses."""
+
+    @property
+    def debugger(self) -> Debugging:
+        raise _over()
+
+    @property
+    def memory(self) -> Remembering:
+        raise _over()
 
     async def submit(self, spec: TaskSpec) -> str:
         raise _over()

@@ -306,11 +306,21 @@ def _script(address: str, wish: Wish, executor: Placed | None) -> str:
     lines += [
         f"target remote {address}",
         "pipe maintenance packet Qqemu.PhyMemMode:1 | cat >/dev/null",  # see emulation.gdb.stubs.QEMU
-        *(f"break {place.removeprefix('kernel:')}" for place in wish.breaks),
+        *(f"break {_location(place, executor)}" for place in wish.breaks),
         *(f"display {expression}" for expression in wish.watches),
         *wish.execute,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _location(place: str, executor: Placed | None) -> str:
+    """As GDB names it: functions of executors have a number before their names."""
+    from console.debug.tenants import c_name
+
+    if place.startswith("kernel:") or executor is None:
+        return place.removeprefix("kernel:")
+    name, blank, condition = place.partition(" ")
+    return c_name(executor, name) + blank + condition
 
 
 def _wait(arguments: list[str]) -> int:

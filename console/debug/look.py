@@ -46,10 +46,10 @@ class Looker:
 
     def spot(self, frame: facts.Frame) -> Spot:
         """Where a frame is. Functions of executors without debug information have their WebAssembly names."""
-        name = frame.function
+        name = re.sub(r"^f\d+_", "", frame.function)  # hal.aot numbers them
         placed = self._tenants.at(frame.address)
         symbol = placed.image.symbolise(frame.address) if placed is not None else None
-        if symbol is not None and (not name or re.match(r"f\d+_", name)):
+        if symbol is not None and (not name or frame.function.startswith(f"f{symbol.index}_")):
             name = symbol.name
         return Spot(frame.address, name, frame.path, frame.line or 0, self.owner(frame.address))
 

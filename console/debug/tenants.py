@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from dataclasses import dataclass, field
 
 from emulation.gdb.errors import GdbError, GdbRefused
@@ -102,7 +103,7 @@ class Tenants:
 
     async def _insert(self, named: Named, placed: Placed) -> None:
         found = (f"*{address:#x}" for address, _, name, _ in placed.image.symbols if name == named.name)
-        place = next(found, named.name)  # what was inlined has no symbol, but GDB knows where it is
+        place = next(found, c_name(placed, named.name))  # what was inlined has no symbol, but GDB knows it
         with contextlib.suppress(GdbRefused):
             made = await self._session.breakpoints.insert(
                 place, condition=named.condition, enabled=named.enabled
@@ -114,6 +115,14 @@ class Tenants:
             await work  # type: ignore[misc]
         except GdbError as error:
             log.debug("while forgetting an executor: %s", error)
+
+
+def c_name(placed: Placed, name: str) -> str:
+    """What hal.aot calls a function of an executor in C, and so does GDB."""
+    for index, known in enumerate(placed.image.functions):
+        if known == name:
+            return f"f{index}_" + re.sub(r"[^A-Za-z0-9_]", "_", name)[:60]
+    return name
 
 
 def _overlap(one: Placed, other: Placed) -> bool:

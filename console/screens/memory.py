@@ -106,6 +106,7 @@ class MemoryScreen(View):
         self._pattern = b""
         self._before: list[int] = []
         self._asked = 0.0
+        self._failed = ""
 
     def body(self) -> ComposeResult:
         """Map, list, bytes, and a line to type in."""
@@ -179,9 +180,20 @@ class MemoryScreen(View):
         if not target or now - self._asked < (_EVERY if self.map.target == target else 0.5):
             return
         self._asked = now
-        self._ask(lambda memory: memory.survey(target))
+        self.post_message(MemoryAsked(self._survey))
         if self.has_class("-bytes") and self.map.bytes is not None:
             self._look(self.map.bytes.address)
+
+    async def _survey(self, memory: Remembering) -> None:
+        """What goes wrong again and again is told once."""
+        target = self.target
+        try:
+            await memory.survey(target)
+            self._failed = ""
+        except Exception:
+            if self._failed != target:
+                self._failed = target
+                raise
 
     @property
     def target(self) -> str:
