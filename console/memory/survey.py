@@ -147,20 +147,24 @@ def _regions(
     kind: Kind,
     symbols: Sequence[Symbol],
 ) -> list[Region]:
-    """One region for each stretch that a module has; how it grew stands at its first one."""
+    """One region for each stretch that a module has; how it grew stands at its largest one."""
     mine = sorted(
         (one for one in pieces if one.section in sections and one.size), key=lambda one: one.address
     )
     was = _sums(before, sections) if before is not None else {}
     grown = {name: size - was.get(name, 0) for name, size in _sums(pieces, sections).items()}
+    runs = [(name, list(run)) for (name, _), run in groupby(mine, key=lambda one: (one.module, one.section))]
+    largest = {
+        name: max(sum(p.size for p in run) for other, run in runs if other == name) for name, _ in runs
+    }
     found: list[Region] = []
-    for name, run in groupby(mine, key=lambda one: (one.module, one.section)):
-        own = list(run)
+    for name, own in runs:
         start, end = own[0].address, max(one.address + one.size for one in own)
         within = tuple(one for one in symbols if start <= one.address < end)
-        by = grown.pop(name[0], None) if before is not None else None
+        told = before is not None and sum(piece.size for piece in own) == largest[name]
+        by = grown.pop(name, None) if told else None
         old = end - start - by if by is not None else None
-        found.append(Region(name[0], kind, start, end - start, "kernel", None, old, within))
+        found.append(Region(name, kind, start, end - start, "kernel", None, old, within))
     return found
 
 
