@@ -322,7 +322,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "debug.over_instruction",
         ("O",),
-        "Over instruction",
+        "Over instr.",
         "One instruction, over calls.",
         Group.DEBUG,
         Scope.DEBUG,

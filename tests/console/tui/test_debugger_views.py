@@ -211,7 +211,7 @@ async def test_the_map_and_what_is_in_it() -> None:
         screen = await remembering(pilot)
         shown = text(pilot)
         assert "119,856 free" in shown.replace("\u202f", ",") or "free" in shown
-        assert TASK in shown
+        assert TASK[:8] in shown
         table = screen.query_one("#list", Table)
         table.select(next(row.key for row in table.rows if row.owner == TASK and row.name == "code"))
         await pilot.press("enter")
