@@ -272,6 +272,7 @@ class MemoryScreen(View):
         if chosen.openable:
             self._inside = chosen.key
             self.redraw()
+            self.table.action_list_top()
         else:
             self.show_bytes(chosen.address)
 
