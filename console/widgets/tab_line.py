@@ -61,4 +61,7 @@ class TabLine(OneLine):
             tabs.append(Span(f" {gap}"))
         room = cells - width(tabs) - 1
         yield from tabs
-        yield from fit(self._note, max(0, room), right=True)
+        note = self._note
+        while len(note) > 1 and width(note) > room:
+            note = note[1:]  # what comes last matters most
+        yield from fit(note, max(0, room), right=True)
