@@ -93,6 +93,7 @@ async def test_what_is_wrong_with_a_port_is_told(machine: Machine, tmp_path: Pat
         with pytest.raises(LinkError, match="in use by another program"):
             await SerialPort(str(board.port), 115200).connect()
         writer.close()
+        await writer.wait_closed()  # only then is its lock gone
         await machine.pause()
         with pytest.raises(LinkError, match="Nobody answers on"):
             await SerialPort(str(board.port), 115200, others=(9600,)).connect()
