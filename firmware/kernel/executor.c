@@ -120,7 +120,8 @@ int mma_executor_feed(struct mma_executor *executor, const uint8_t *data, uint32
 }
 
 uint32_t mma_executor_loaded(const struct mma_executor *executor) {
-    return executor->state == MMA_LOADING ? notes_of(executor)->loader.received : 0;
+    bool comes = executor->state == MMA_LOADING || executor->state == MMA_READY;
+    return comes ? notes_of(executor)->loader.received : 0;
 }
 
 int mma_executor_start(struct mma_executor *executor, const uint8_t *digest, uint32_t entry, uint32_t memory) {
@@ -188,4 +189,18 @@ void mma_executor_log(struct mma_executor *executor, const void *data, uint32_t 
     struct mma_run log = mma_place_log(&executor->place, &executor->parts);
     mma_ring_write(&executor->log, mma_at(log.low), log.high - log.low, data, length);
     mma_server_changed();
+}
+
+uint64_t mma_microseconds(uint64_t cycles) {
+    // 64 by 32 bits by hand: the library's division is bigger than this.
+    uint32_t by = mma_cycles_per_us();
+    uint64_t quotient = 0, rest = 0;
+    for (int i = 63; i >= 0; i--) {
+        rest = rest << 1 | (cycles >> i & 1);
+        if (rest >= by) {
+            rest -= by;
+            quotient |= 1ull << i;
+        }
+    }
+    return quotient;
 }

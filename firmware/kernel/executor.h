@@ -67,7 +67,7 @@ int mma_executor_create(const struct mma_create *create, struct mma_shortage *sh
 // Its image: begin (again), then pieces in order, then the end. 0 or a negative enum mma_error.
 int mma_executor_load(struct mma_executor *executor);
 int mma_executor_feed(struct mma_executor *executor, const uint8_t *data, uint32_t length, bool last);
-// Bytes of the image taken so far, while it is loading.
+// Bytes of the image taken so far, until the start.
 uint32_t mma_executor_loaded(const struct mma_executor *executor);
 
 int mma_executor_start(struct mma_executor *executor, const uint8_t *digest, uint32_t entry, uint32_t memory);
@@ -79,13 +79,16 @@ uint32_t mma_executor_memory_used(const struct mma_executor *executor);
 
 void mma_executor_log(struct mma_executor *executor, const void *data, uint32_t length);
 
+uint64_t mma_microseconds(uint64_t cycles);
+
 static inline uint8_t *mma_at(uint32_t address) { return (uint8_t *)(uintptr_t)address; }
 
 // -- scheduler.c ------------------------------------------------------------------------------------------------
 
 // What the kernel did, for GET /k.
 struct mma_usage {
-    uint64_t idle; // microseconds
+    uint64_t idle;   // microseconds
+    uint64_t cycles; // that executors had
     uint32_t switches;
 };
 extern struct mma_usage mma_usage;

@@ -50,34 +50,42 @@ void mma_resource_executors(const struct mma_coap *request, struct mma_reply *re
     }
 }
 
-// A block of the image. Blocks come in order; the last one taken may come again.
+// A block of the image. What was taken before may come again, whole or in other blocks; what lies ahead is refused,
+// with how far the image has come.
 static int put_image(const struct mma_coap *request, struct mma_reply *reply, struct mma_executor *executor) {
     const struct mma_block *block = &request->block1;
     uint32_t length = request->payload.length;
     uint32_t offset = block->number << (block->size + 4);
     bool more = block->given && block->more;
-    int error;
     if (more && length != 16u << block->size) {
         return MMA_ERR_INVALID;
     }
     if (offset == 0) {
-        error = mma_executor_load(executor);
+        int error = mma_executor_load(executor);
         if (error) {
             return error;
         }
-    } else if (executor->state != MMA_LOADING) {
-        return MMA_ERR_STATE;
     }
     uint32_t have = mma_executor_loaded(executor);
-    if (offset == have) {
-        error = mma_executor_feed(executor, request->payload.data, length, !more);
+    if (executor->state == MMA_LOADING && offset <= have) {
+        uint32_t known = mma_min(have - offset, length);
+        int error = 0;
+        if (known < length || !more) {
+            error = mma_executor_feed(executor, request->payload.data + known, length - known, !more);
+        }
         if (error) {
             return error;
         }
-    } else if (!more || offset + length != have) {
-        mma_refuse(reply, MMA_ERR_STATE, 0, 0);
+    } else if (executor->state == MMA_LOADING || executor->state == MMA_CREATED) {
         reply->code = MMA_CODE_INCOMPLETE; // RFC 7959 section 2.9.2
+        reply->format = MMA_FORMAT_CBOR;
+        mma_cbor_head(&reply->out, MMA_CBOR_MAP, 2);
+        mma_cbor_head(&reply->out, MMA_CBOR_UINT, 0);
+        mma_cbor_int(&reply->out, MMA_ERR_STATE);
+        mma_cbor_pair(&reply->out, 3, have);
         return 0;
+    } else if (executor->state != MMA_READY || offset + length > have || (!more && offset + length != have)) {
+        return MMA_ERR_STATE;
     }
     reply->code = more ? MMA_CODE_CONTINUE : MMA_CODE_CHANGED;
     reply->acknowledges = block->given;
@@ -107,20 +115,6 @@ static int post_action(const struct mma_coap *request, struct mma_reply *reply, 
                               mma_cbor_number(data, length, 3, executor->parts.memory));
 }
 
-static uint64_t microseconds(uint64_t cycles) {
-    // 64 by 32 bits by hand: the library's division is bigger than this.
-    uint32_t by = mma_cycles_per_us();
-    uint64_t quotient = 0, rest = 0;
-    for (int i = 63; i >= 0; i--) {
-        rest = rest << 1 | (cycles >> i & 1);
-        if (rest >= by) {
-            rest -= by;
-            quotient |= 1ull << i;
-        }
-    }
-    return quotient;
-}
-
 static int get_executor(struct mma_reply *reply, const struct mma_executor *executor) {
     struct mma_out *out = &reply->out;
     struct mma_run stack = mma_place_stack(&executor->place, &executor->parts);
@@ -131,7 +125,7 @@ static int get_executor(struct mma_reply *reply, const struct mma_executor *exec
     }
     reply->code = MMA_CODE_CONTENT;
     reply->format = MMA_FORMAT_CBOR;
-    mma_cbor_head(out, MMA_CBOR_MAP, 15);
+    mma_cbor_head(out, MMA_CBOR_MAP, 16);
     mma_cbor_head(out, MMA_CBOR_UINT, 0);
     mma_cbor_bytes(out, executor->key, MMA_KEY);
     mma_cbor_pair(out, 1, executor->state);
@@ -141,7 +135,7 @@ static int get_executor(struct mma_reply *reply, const struct mma_executor *exec
     mma_cbor_pair(out, 4, executor->pc);
     mma_cbor_pair(out, 5, executor->address);
     mma_cbor_head(out, MMA_CBOR_UINT, 6);
-    mma_cbor_uint64(out, microseconds(executor->cycles));
+    mma_cbor_uint64(out, mma_microseconds(executor->cycles));
     mma_cbor_pair(out, 7, executor->switches);
     mma_cbor_pair(out, 8, mma_executor_stack_used(executor));
     mma_cbor_pair(out, 9, mma_executor_memory_used(executor));
@@ -154,6 +148,7 @@ static int get_executor(struct mma_reply *reply, const struct mma_executor *exec
         mma_cbor_head(out, MMA_CBOR_UINT, trace[i]);
     }
     mma_cbor_pair(out, 14, executor->memory);
+    mma_cbor_pair(out, 15, mma_executor_loaded(executor));
     return 0;
 }
 

@@ -132,7 +132,7 @@ static void get_state(const struct mma_coap *request, struct mma_reply *reply) {
 static void get_counters(struct mma_reply *reply) {
     struct mma_out *out = &reply->out;
     reply->format = MMA_FORMAT_CBOR;
-    mma_cbor_head(out, MMA_CBOR_MAP, 11);
+    mma_cbor_head(out, MMA_CBOR_MAP, 12);
     mma_cbor_pair(out, 0, mma_link_counts.frames_in);
     mma_cbor_pair(out, 1, mma_link_counts.bad_fcs);
     mma_cbor_pair(out, 2, mma_link_counts.bad_frames);
@@ -146,6 +146,8 @@ static void get_counters(struct mma_reply *reply) {
     mma_cbor_uint64(out, mma_time());
     mma_cbor_pair(out, 9, mma_link_counts.lost_bytes);
     mma_cbor_pair(out, 10, mma_stack_used());
+    mma_cbor_head(out, MMA_CBOR_UINT, 11);
+    mma_cbor_uint64(out, mma_microseconds(mma_usage.cycles));
 }
 
 void mma_resource(const struct mma_coap *request, struct mma_reply *reply) {

@@ -110,6 +110,7 @@ static void run(struct mma_executor *executor) {
     enum mma_leave why = mma_arch_enter(&executor->context);
     uint32_t used = mma_cycles() - before;
     executor->cycles += used;
+    mma_usage.cycles += used;
     executor->runtime += (uint64_t)used * executor->weight;
     leave(executor, why);
 }

@@ -13,8 +13,8 @@
 
 struct mma_server_counts mma_server_counts;
 
-// The answer to the last request that may have changed something: that must not be done twice (section 4.5). All
-// such answers are short. GET is done again.
+// The answer to the last confirmable request that may have changed something: that must not be done twice (section
+// 4.5). All such answers are short. GET is done again; what isn't confirmable never comes again by itself.
 #define SHORT 64
 static struct {
     uint32_t fcs;
@@ -117,7 +117,7 @@ __attribute__((noinline)) static void finish(const struct mma_coap *request, con
         mma_head_payload(&head);
     }
     const uint8_t *frame = send_answer(&head, payload, &length);
-    if (request->code != MMA_CODE_GET) {
+    if (request->code != MMA_CODE_GET && confirmable) {
         length = length <= SHORT ? length : 0;
         memcpy(answered.bytes, frame, length);
         answered.length = (uint16_t)length;

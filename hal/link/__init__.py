@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hal.link.client import Link, Refused
+from hal.link.client import Link
 from hal.link.facts import (
     Counters,
     Crash,
@@ -16,6 +16,7 @@ from hal.link.facts import (
     SlotState,
 )
 from hal.link.keeper import Connect, Streams
+from hal.link.refusal import Refused
 from hal.link.trace import trace_line
 from hal.link.transport import Direction, Statistics, StreamTransport, Traced
 

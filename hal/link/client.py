@@ -14,41 +14,20 @@ from aiocoap.numbers import codes
 from aiocoap.optiontypes import BlockOption
 from aiocoap.protocol import BaseUnicastRequest as Request
 
-from hal.abi import ErrorNumber
 from hal.errors import DeviceError, LinkError
 from hal.link import facts
 from hal.link.facts import Counters, Create, DeviceFacts, ExecutorState, LogPiece, Place, Rule, Slots
 from hal.link.keeper import Connect, Keeper
+from hal.link.refusal import CBOR, no_answer, successful
 from hal.link.transport import LinkTuning, Statistics, StreamTransport, Traced
+from hal.link.upload import Block, Upload, blocks_in_flight
 
 log = logging.getLogger(__name__)
 
-CBOR = 60
-"""Content-format of all CBOR payloads (RFC 7252 section 12.3's registry)."""
 WATCH_AGAIN = 5.0
 """Seconds without a notification after which the observation is registered anew."""
-LEAST_BLOCK = 64
-"""Smallest block of an upload over a bad line."""
-GOOD_BLOCKS = 8
-"""Blocks in a row without a loss after which they grow again."""
 FIRST_BLOCK = 64
 """Block size until the device has told its own."""
-
-
-class Refused(DeviceError):
-    """The device answered with an error response.
-
-    `number` is the device's enum mma_error, or None; `missing` and `largest` are bytes where it was room
-    that it lacked.
-    """
-
-    def __init__(
-        self, message: str, *, code: str, number: int | None, missing: int | None, largest: int | None
-    ) -> None:
-        super().__init__(message, code=code)
-        self.number = number
-        self.missing = missing
-        self.largest = largest
 
 
 class Link:
@@ -84,6 +63,7 @@ class Link:
         )
         self._context: Context | None = None
         self._watching: asyncio.Timeout | None = None
+        self._uploads: set[Upload] = set()
         self._use_block(FIRST_BLOCK)
 
     @property
@@ -131,6 +111,8 @@ class Link:
         self._told_change(up, message)
         if up:
             self.look_again()  # whatever was notified meanwhile is lost
+            for upload in self._uploads:
+                upload.wake()
 
     # -- the requests of docs/link.md ---------------------------------------------------------------
 
@@ -169,11 +151,11 @@ class Link:
                 async with asyncio.timeout(WATCH_AGAIN) as self._watching:
                     message = await anext(notifications)
                 self._watching = None
-                yield facts.parse_slots(_success(message).payload)
+                yield facts.parse_slots(successful(message).payload)
         except (TimeoutError, StopAsyncIteration):
             return
         except error.Error as problem:
-            raise self._no_answer() from problem
+            raise no_answer(self.name) from problem
         finally:
             self._watching = None
             if not request.observation.cancelled:
@@ -190,35 +172,50 @@ class Link:
         return facts.parse_place(response.payload)
 
     async def upload(
-        self, slot: int, stream: bytes, progress: Callable[[int], None] = lambda sent: None
+        self,
+        slot: int,
+        stream: bytes,
+        progress: Callable[[int], None] = lambda sent: None,
+        *,
+        begin: int = 0,
     ) -> None:
-        """PUT /x/N, block after block; `progress` gets the bytes that the device has.
+        """PUT /x/N, block after block; `progress` gets the bytes that the device has. `begin`: where to go on
+        after an upload that was cut off, as ExecutorState.image_bytes tells.
 
-        Block by block here, not in aiocoap: other requests get their turn, progress shows, and blocks
-        shrink while the line is bad, since what is lost is always a whole frame.
+        Not by aiocoap's own block-wise transfer: several blocks are on their way at a time, other requests
+        get their turn, progress shows, and blocks shrink while the line is bad, since what is lost is always
+        a whole frame.
         """
-        size, offset, good = self._block, 0, 0
-        while offset < len(stream) or offset == 0:
-            before = self.statistics.retransmissions
-            more = offset + size < len(stream)
-            block = BlockOption.BlockwiseTuple(offset // size, more, size.bit_length() - 5)
-            piece = stream[offset : offset + size]
-            response = await self._request(codes.PUT, "x", str(slot), payload=piece, block1=block, cbor=False)
-            answer = response.opt.block1
-            if more and (response.code is not codes.CONTINUE or answer is None):
-                raise DeviceError(
-                    f"{self.name} took the block at byte {offset} for the last one.",
-                    code=response.code.dotted,
-                )
-            if answer is not None and answer.block_number != block.block_number:
-                raise DeviceError(f"{self.name} answered to another block than the one at byte {offset}.")
-            offset += size
-            progress(min(len(stream), offset))
-            good = good + 1 if self.statistics.retransmissions == before else 0
-            if not good:
-                size = max(LEAST_BLOCK, size // 2)
-            elif good >= GOOD_BLOCKS and size < self._block and offset % (2 * size) == 0:
-                size, good = 2 * size, 0
+
+        async def send(block: Block) -> Message:
+            option = BlockOption.BlockwiseTuple(
+                block.offset // block.size, block.more, block.size.bit_length() - 5
+            )
+            piece = stream[block.offset : block.end]
+            request = self._start(
+                codes.PUT, "x", str(slot), payload=piece, block1=option, cbor=False, tuning=self._unconfirmed
+            )
+            return await self._finish(request)
+
+        def again(blocks: int) -> None:
+            self.statistics.retransmissions += blocks
+
+        upload = Upload(
+            self.name,
+            len(stream),
+            send,
+            begin=begin,
+            block=self._block,
+            tuning=self._tuning,
+            on_progress=progress,
+            on_again=again,
+            on_silence=self._keeper.repeated,
+        )
+        self._uploads.add(upload)
+        try:
+            await upload.run()
+        finally:
+            self._uploads.discard(upload)
 
     async def start(self, slot: int, stream: bytes, entry: int, memory: int) -> None:
         """POST /x/N, start: `stream` is what was uploaded, `memory` the guest's first linear memory."""
@@ -272,7 +269,9 @@ class Link:
 
     def _use_block(self, block: int) -> None:
         self._block = block
-        self._tuning = LinkTuning(self._baud, block)
+        waiting = blocks_in_flight(block, self._baud)
+        self._tuning = LinkTuning(self._baud, block, waiting)
+        self._unconfirmed = LinkTuning(self._baud, block, waiting, reliability=False)
         self._transport.remote.maximum_block_size_exp = block.bit_length() - 5
 
     async def _get(self, *path: str, query: str | None = None) -> bytes:
@@ -285,10 +284,8 @@ class Link:
         *path: str,
         query: str | None = None,
         payload: bytes = b"",
-        block1: BlockOption.BlockwiseTuple | None = None,
-        cbor: bool = True,
     ) -> Message:
-        request = self._start(method, *path, query=query, payload=payload, block1=block1, cbor=cbor)
+        request = self._start(method, *path, query=query, payload=payload)
         return await self._finish(request)
 
     def _start(
@@ -300,10 +297,12 @@ class Link:
         block1: BlockOption.BlockwiseTuple | None = None,
         observe: int | None = None,
         cbor: bool = True,
+        tuning: LinkTuning | None = None,
     ) -> Request:
         if self._context is None:
             raise LinkError(f"The link to {self.name} is closed.")
-        message = Message(code=method, payload=payload, transport_tuning=self._tuning, uri_path=path)
+        tuning = tuning or self._tuning
+        message = Message(code=method, payload=payload, transport_tuning=tuning, uri_path=path)
         message.remote = self._transport.remote
         if query is not None:
             message.opt.uri_query = (query,)
@@ -317,41 +316,10 @@ class Link:
 
     async def _finish(self, request: Request) -> Message:
         try:
-            return _success(await request.response)
+            return successful(await request.response)
         except error.NetworkError as problem:
-            raise self._no_answer() from problem
+            raise no_answer(self.name) from problem
         except error.LibraryShutdown as problem:
             raise LinkError(f"The link to {self.name} was closed.") from problem
         except error.Error as problem:
             raise DeviceError(f"{self.name} broke the rules of CoAP: {problem}.") from problem
-
-    def _no_answer(self) -> LinkError:
-        return LinkError(f"{self.name} does not answer.", remedy="It is tried again when the link is back.")
-
-
-def _success(response: Message) -> Message:
-    """The response, or Refused with what it says."""
-    if response.code.is_successful():
-        return response
-    number = missing = largest = None
-    if response.opt.content_format == CBOR:
-        with contextlib.suppress(Exception):  # an error's details are a courtesy; its code is what counts
-            details = cbor2.loads(response.payload)
-            number, missing, largest = (_number(details.get(key)) for key in range(3))
-    try:
-        words = ErrorNumber(number).name.lower() if number is not None else str(response.code)
-    except ValueError:
-        words = f"error {number}"
-    room = f", {missing} bytes are missing" if missing is not None else ""
-    room += f", the largest free run is {largest} bytes" if largest is not None else ""
-    raise Refused(
-        f"The device refused: {words}{room}.",
-        code=response.code.dotted,
-        number=number,
-        missing=missing,
-        largest=largest,
-    )
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -134,6 +134,8 @@ class ExecutorState:
     """Return addresses, innermost first."""
     memory: int
     """Current size of linear memory."""
+    image_bytes: int = 0
+    """Bytes of the image that the device has, until the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ class Counters:
     lost_bytes: int
     stack_peak: int
     """Most bytes of its own stack ever used."""
+    executor_microseconds: int = 0
+    """That executors had; what neither they nor idling took was the kernel's own."""
 
 
 def parse_device(payload: bytes) -> DeviceFacts:
@@ -264,6 +268,7 @@ def parse_executor(payload: bytes) -> ExecutorState:
         result_bytes=fields.uint(12),
         calls=tuple(calls),
         memory=fields.uint(14),
+        image_bytes=fields.uint(15) if fields.has(15) else 0,
     )
 
 
@@ -290,7 +295,7 @@ def parse_log(payload: bytes) -> LogPiece:
 def parse_counters(payload: bytes) -> Counters:
     """K; a counter that the device does not keep is 0."""
     fields = Fields.of_map(payload, "kernel's counters")
-    return Counters(*(fields.uint(key, U64) if fields.has(key) else 0 for key in range(11)))
+    return Counters(*(fields.uint(key, U64) if fields.has(key) else 0 for key in range(12)))
 
 
 class Fields:

@@ -83,15 +83,17 @@ class Statistics:
 
 
 class LinkTuning(TransportTuning):  # type: ignore[misc]
-    """Time-outs of docs/link.md for a line of `baud` bit/s and blocks of `block` bytes."""
+    """Time-outs of docs/link.md for a line of `baud` bit/s, blocks of `block` bytes, and `waiting` blocks
+    that may be on their way before a message."""
 
     MAX_RETRANSMIT = 6
     ACK_RANDOM_FACTOR = 1.1  # two nodes on a line have nobody to fall in step with
-    reliability = True
 
-    def __init__(self, baud: int, block: int) -> None:
-        both_frames = 2 * (block + FRAME_OVERHEAD)
-        self.ACK_TIMEOUT = PATIENCE + both_frames * BITS_PER_BYTE / baud
+    def __init__(self, baud: int, block: int, waiting: int = 0, *, reliability: bool = True) -> None:
+        frames = (2 + waiting) * (block + FRAME_OVERHEAD)
+        self.baud = baud
+        self.reliability = reliability
+        self.ACK_TIMEOUT: float = PATIENCE + frames * BITS_PER_BYTE / baud
 
 
 class LinkRemote(interfaces.EndpointAddress):  # type: ignore[misc]

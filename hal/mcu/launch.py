@@ -127,18 +127,25 @@ async def find(link: Link, digest: bytes) -> int | None:
 
 
 async def load(
-    link: Link, slot: int, image: aot.Image, tell: Tell, ready: Callable[[], Awaitable[None]]
+    link: Link,
+    slot: int,
+    image: aot.Image,
+    tell: Tell,
+    ready: Callable[[], Awaitable[None]],
+    *,
+    again: bool = False,
 ) -> None:
-    """Upload and start. Either may have been done before an answer was lost; then it is not done again.
+    """Upload and start. `again`: the link failed over it; what the device has by now is not done once more.
 
     `ready` is awaited between the two.
     An upload that fell out of step, or whose digest is wrong, begins anew.
     """
     total = len(image.stream)
     for attempt in range(UPLOAD_TRIES):
-        tell(Stage.UPLOAD, 0, total)
+        begin = await _have(link, slot) if again and attempt == 0 else 0
+        tell(Stage.UPLOAD, begin, total)
         try:
-            await link.upload(slot, image.stream, lambda done: tell(Stage.UPLOAD, done, total))
+            await link.upload(slot, image.stream, lambda done: tell(Stage.UPLOAD, done, total), begin=begin)
             await ready()
             await link.start(slot, image.stream, image.entry, image.initial_memory)
             return
@@ -149,6 +156,12 @@ async def load(
                 return
             if attempt == UPLOAD_TRIES - 1:
                 raise
+
+
+async def _have(link: Link, slot: int) -> int:
+    """Where an upload goes on that was cut off."""
+    state = await link.executor(slot)
+    return state.image_bytes if state.state is State.LOADING else 0
 
 
 def layout_of(place: Place, parts: Parts) -> aot.Layout:

@@ -211,6 +211,7 @@ class McuTarget:
         if not self._roster.settled:
             await self._roster.recover((), {})
         key, parts = tenant.key, compiled.parts
+        again = tenant.slot is not None
         if tenant.slot is None or tenant.place is None:
             tenant.place = await self._place(tenant, launch, compiled)
             tenant.slot, tenant.parts, tenant.image = tenant.place.slot, parts, None
@@ -225,7 +226,8 @@ class McuTarget:
         def tell(stage: Stage, done: int, total: int) -> None:
             self._events.publish(Progress(key, stage, done, total))
 
-        await steps.load(self.link, tenant.slot, tenant.image, tell, partial(self._tell_ready, tenant))
+        ready = partial(self._tell_ready, tenant)
+        await steps.load(self.link, tenant.slot, tenant.image, tell, ready, again=again)
 
     async def _tell_ready(self, tenant: Tenant) -> None:
         placed = Placed.of(tenant)

@@ -176,6 +176,19 @@ class Kernel:
                     return answer
         raise TimeoutError(f"no answer; the device said {self.text!r}")
 
+    def unconfirmed(self, message: Message) -> Message:
+        """Send a message as it is, once, and take the next answer."""
+        self.send(to_frame(message.encode()))
+        return self.answer()
+
+    def answer(self, seconds: float = 10.0) -> Message:
+        """The next message that is no notification."""
+        for frame in self.frames(seconds):
+            answer = self._message(frame)
+            if answer is not None:
+                return answer
+        raise TimeoutError("no answer")
+
     def get(self, path: str, **options: Any) -> Any:
         """The payload of a GET that must succeed, decoded where it is CBOR."""
         answer = self.request(GET, path, **options)

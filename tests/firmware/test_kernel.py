@@ -7,10 +7,11 @@ import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cbor2
 import pytest
-from aiocoap import ACK, CON, EMPTY, GET, POST, PUT, RST, Message
+from aiocoap import ACK, CON, EMPTY, GET, NON, POST, PUT, RST, Message
 from kernel_client import Debugger, Kernel, to_frame
 
 from hal.abi import EndCause, ErrorNumber, ResetCause, State, Trap
@@ -374,6 +375,52 @@ def test_uploads(kernel: Kernel) -> None:
     assert kernel.look_state(number) == State.CREATED
     outside = struct.pack("<II", low + 4000, 2000) + bytes(2000)
     assert str(kernel.upload(number, outside).code)[:4] == "4.00"
+
+
+def test_blocks_in_flight(kernel: Kernel) -> None:
+    """What is ahead is refused with how far the image is; what is known may come again, in other blocks."""
+    code, place = kernel.create(code=4096)
+    assert code == "2.01"
+    number = place[0]
+    stream = struct.pack("<II", place[1], 3000) + bytes(range(250)) * 12
+
+    def put(index: int, szx: int) -> tuple[str, Any]:
+        size = 16 << szx
+        part, more = stream[index * size : (index + 1) * size], (index + 1) * size < len(stream)
+        message = Message(code=PUT, payload=part, _mtype=NON, _mid=index, _token=b"\x12")
+        message.opt.uri_path, message.opt.block1 = ("x", str(number)), (index, more, szx)
+        answer = kernel.unconfirmed(message)
+        assert answer.token == b"\x12"
+        return str(answer.code)[:4], cbor2.loads(answer.payload) if answer.payload else None
+
+    ahead = ("4.08", {0: ErrorNumber.STATE, 3: 0})
+    assert put(2, 5) == ahead
+    assert [put(index, 5)[0] for index in (0, 1)] == ["2.31", "2.31"]
+    assert put(3, 5) == ("4.08", {0: ErrorNumber.STATE, 3: 1024})
+    assert put(31, 1)[0] == "2.31", "bytes 992 to 1024 again"
+    assert put(32, 1)[0] == "2.31", "32 bytes more"
+    assert put(2, 5)[0] == "2.31", "of which 480 are new"
+    assert kernel.get(f"x/{number}")[15] == 1536
+    assert [put(index, 5)[0] for index in (3, 4, 5)] == ["2.31", "2.31", "2.04"]
+    assert [put(index, 5)[0] for index in (4, 5)] == ["2.31", "2.04"], "the last answer may have got lost"
+    assert kernel.get(f"x/{number}")[15] == len(stream)
+    start = {0: 1, 1: hashlib.sha256(stream).digest(), 2: place[1]}
+    assert kernel.post(f"x/{number}", start)[0] == "2.04"
+    assert kernel.get(f"x/{number}")[15] == 0
+    assert put(5, 5)[0] == "4.09"
+
+
+def test_a_flood_of_frames_waits_in_the_receiver(kernel: Kernel) -> None:
+    """Nothing is lost while the kernel is busy and a tenant loops: the emulator waits, as a line cannot."""
+    kernel.spawn(LOOP)
+    blocks = [
+        Message(code=PUT, payload=bytes(500), _mtype=NON, _mid=n, _token=b"z", uri_path=("x", "7"))
+        for n in range(50)
+    ]
+    kernel.send(b"".join(to_frame(block.encode()) for block in blocks))
+    for _ in blocks:
+        assert str(kernel.answer().code)[:4] == "4.04"
+    assert kernel.get("k")[9] == 0
 
 
 def test_a_repeated_request_is_done_once(kernel: Kernel) -> None:

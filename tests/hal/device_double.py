@@ -15,6 +15,7 @@ from typing import Any
 
 import cbor2
 from aiocoap import Code, Message, resource
+from aiocoap.optiontypes import BlockOption
 from noisy_line import Line, Noise, Streams, noisy_line
 
 from hal.abi import EndCause, ErrorNumber, State
@@ -169,13 +170,24 @@ class DeviceDouble(resource.ObservableResource):
         self.updated_state()
         return content(dict(enumerate((slot, *addresses, size))), Code.CREATED)
 
+    async def needs_blockwise_assembly(self, request: Message) -> bool:
+        return request.code is not Code.PUT  # those blocks are taken as they come, as a device does
+
     def _put_x(self, request: Message, executor: Executor) -> Message:
         if executor.state in (State.RUNNING, State.ENDED):
             return refuse(Code.CONFLICT, ErrorNumber.STATE)
-        executor.stream = request.payload
-        executor.state = State.READY
+        block = request.opt.block1 or BlockOption.BlockwiseTuple(0, False, 6)
+        if block.start == 0:
+            executor.stream, executor.state = b"", State.LOADING
+        have = len(executor.stream)
+        if block.start > have:
+            details = cbor2.dumps({0: int(ErrorNumber.STATE), 3: have})
+            return Message(code=Code.REQUEST_ENTITY_INCOMPLETE, payload=details, content_format=60)
+        executor.stream += request.payload[have - block.start :]
+        if not block.more:
+            executor.state = State.READY
         self.updated_state()
-        return Message(code=Code.CHANGED)
+        return Message(code=Code.CONTINUE if block.more else Code.CHANGED, block1=request.opt.block1)
 
     def _post_x(self, request: Message, executor: Executor) -> Message:
         action = cbor2.loads(request.payload)
@@ -207,7 +219,7 @@ class DeviceDouble(resource.ObservableResource):
             return Message(code=Code.CONTENT, payload=executor.result, content_format=42)
         e = executor
         values = [e.create[0], e.state, e.cause, e.status, e.pc, e.fault_address, 1234, 5, 96, 40]
-        values += [e.log_end, e.log_dropped, len(e.result), e.calls, e.initial_memory]
+        values += [e.log_end, e.log_dropped, len(e.result), e.calls, e.initial_memory, len(e.stream)]
         return content(dict(enumerate(values)))
 
     def _delete_x(self, request: Message, executor: Executor) -> Message:

@@ -141,6 +141,89 @@ async def test_an_upload_uses_the_line_well() -> None:
         await link.close()
 
 
+async def test_an_upload_goes_on_where_it_was_cut_off() -> None:
+    async with double(block=64) as (device, line):
+        link = Link("double", line.connect, baud=4_000_000)
+        await link.open()
+        place = await link.create(WISH)
+        stream, progress = random.Random(3).randbytes(2000), []
+
+        cut = asyncio.Event()
+
+        def on_progress(taken: int) -> None:
+            progress.append(taken)
+            if taken == 640:
+                line.noise.cut = True
+                cut.set()
+
+        upload = asyncio.create_task(link.upload(place.slot, stream, on_progress))
+        await cut.wait()
+        upload.cancel()
+        await asyncio.gather(upload, return_exceptions=True)
+        line.noise.cut = False
+        state = await link.executor(place.slot)
+        assert state.state is State.LOADING
+        assert 640 <= state.image_bytes < 2000
+        device.requests.clear()
+        await link.upload(place.slot, stream, begin=state.image_bytes)
+        assert device.executors[place.slot].stream == stream
+        assert len(device.requests) == -(-(2000 - state.image_bytes) // 64)
+        await link.close()
+
+
+async def test_an_upload_does_not_wait_when_the_line_is_back() -> None:
+    async with double(block=64) as (device, line):
+        link = Link("double", line.connect, baud=4_000_000)
+        await link.open()
+        place = await link.create(WISH)
+        stream = random.Random(3).randbytes(3000)
+        hung_up = asyncio.Event()
+
+        def on_progress(taken: int) -> None:
+            if taken > 1000 and not hung_up.is_set():
+                hung_up.set()
+                line.hang_up()
+
+        await link.upload(place.slot, stream, on_progress)
+        assert hung_up.is_set()
+        assert device.executors[place.slot].stream == stream
+        await link.close()
+
+
+async def test_a_silent_upload_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "PATIENCE", 0.001)
+    async with double(block=64) as (_, line):
+        link = Link("double", line.connect, baud=40_000_000)
+        await link.open()
+        place = await link.create(WISH)
+        line.noise.cut = True
+        with pytest.raises(LinkError, match="does not answer"):
+            await link.upload(place.slot, bytes(500))
+        assert not link.up
+        await link.close()
+
+
+async def test_blocks_shrink_on_a_bad_line_and_grow_again() -> None:
+    noise = Noise(drop=0.1, random=random.Random(5))
+    async with double(noise=noise) as (device, line):
+        link = Link("double", line.connect, baud=4_000_000)
+        await link.open()
+        place = await link.create(WISH)
+        sizes: list[int] = []
+        taken = device._put_x
+        device._put_x = lambda request, executor: (  # type: ignore[method-assign]
+            sizes.append(request.opt.block1.size),
+            taken(request, executor),
+        )[1]
+        stream = random.Random(1).randbytes(60_000)
+        await link.upload(place.slot, stream)
+        assert device.executors[place.slot].stream == stream
+        assert min(sizes) < 256
+        first_small = sizes.index(min(sizes))
+        assert max(sizes[first_small:]) > min(sizes)
+        await link.close()
+
+
 async def test_a_cut_line_is_told_and_comes_back() -> None:
     changes: list[tuple[bool, str]] = []
     async with double() as (_, line):

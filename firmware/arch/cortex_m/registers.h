@@ -11,6 +11,7 @@
 #define SYST_CVR MMA_REGISTER(0xE000E018)
 
 #define NVIC_ISER(n) MMA_REGISTER(0xE000E100 + 4 * (n))
+#define NVIC_ICER(n) MMA_REGISTER(0xE000E180 + 4 * (n))
 #define NVIC_ISPR(n) MMA_REGISTER(0xE000E200 + 4 * (n))
 #define NVIC_IPR(n) MMA_REGISTER(0xE000E400 + 4 * (n)) // by words: ARMv6-M has no other access
 

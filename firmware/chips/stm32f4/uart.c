@@ -42,13 +42,18 @@ void mma_chip_uart_send(void) {
         USART_DR = (uint32_t)byte;
     }
     USART_CR1 |= CR1_EMPTY_INTERRUPT;
+    mma_chip_uart_receive(); // it is one interrupt for both
 }
+
+void mma_chip_uart_receive(void) { NVIC_ISER(USART_IRQ / 32) = 1u << USART_IRQ % 32; }
 
 bool mma_chip_uart_drained(void) { return USART_SR & SR_COMPLETE; }
 
 void mma_usart_handler(void) {
     uint32_t status = USART_SR;
-    if (status & (SR_RECEIVED | SR_OVERRUN)) {
+    if ((status & SR_RECEIVED) && !(USART_CR1 & CR1_EMPTY_INTERRUPT) && mma_link_full()) {
+        NVIC_ICER(USART_IRQ / 32) = 1u << USART_IRQ % 32; // not RXNEIE: QEMU would not interrupt again after that
+    } else if (status & (SR_RECEIVED | SR_OVERRUN)) {
         uint8_t byte = (uint8_t)USART_DR; // reading it clears both
         if (status & SR_RECEIVED) {
             mma_link_receive(byte);
