@@ -33,6 +33,10 @@ class ToolchainError(HalError):
     """The gateway's compiler failed or is missing; the module is not at fault."""
 
 
+class KeyFileError(HalError):
+    """A device's key is missing, wrong, or readable by others."""
+
+
 class BudgetError(HalError):
     """The task does not fit.
 

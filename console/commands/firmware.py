@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from console.completion import complete_board
-from console.errors import ConsoleError, Exit
+from console.errors import ConsoleError, Exit, UsageError
 
 if TYPE_CHECKING:
     from hal.firmware import Firmware, Sizes
@@ -24,12 +24,22 @@ def command() -> None:
 @command.command()
 @click.argument("board", shell_complete=complete_board)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Copy the ELF there.")
+@click.option(
+    "--key", metavar="NAME", help="Give it this key, made if there is none: only who has it may launch."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def build(board: str, output: Path | None, as_json: bool) -> None:
-    """Compile the kernel for BOARD with the toolchain of the ziglang wheel; print where its ELF is."""
+def build(board: str, output: Path | None, key: str | None, as_json: bool) -> None:
+    """Compile the kernel for BOARD with the toolchain of the ziglang wheel; print where its ELF is.
+
+    For a real board give --key and -o: without them the image has the development key, which anybody knows.
+    """
+    if key is not None and output is None:
+        raise UsageError("--key needs -o: an image with a key of its own is kept where you say.")
     firmware = _build(board)
     elf = firmware.elf
-    if output is not None:
+    if key is not None and output is not None:
+        elf = _provision(elf, key, output)
+    elif output is not None:
         try:
             shutil.copyfile(elf, output)
         except OSError as error:
@@ -37,6 +47,9 @@ def build(board: str, output: Path | None, as_json: bool) -> None:
                 f"{output} cannot be written: {(error.strerror or str(error)).lower()}."
             ) from error
         elf = output
+        click.echo(
+            "This image has the development key, which anybody knows; --key NAME gives it its own.", err=True
+        )
     if as_json:
         click.echo(json.dumps({"board": board, "elf": str(elf), "seconds": round(firmware.seconds, 3)}))
     else:
@@ -62,6 +75,17 @@ def size(board: str, as_json: bool) -> int:
     else:
         _print_table(found)
     return Exit.MET if found.met else Exit.NOT_MET
+
+
+def _provision(elf: Path, name: str, output: Path) -> Path:
+    """A copy of the image with the key of that name."""
+    from hal import keys
+
+    key, made = keys.make(name)
+    keys.provision(elf, key, output)
+    where = keys.folder() / f"{name}.key"
+    click.echo(f"{'Made' if made else 'Took'} the key {where}; who has that file may launch.", err=True)
+    return output
 
 
 def _build(board: str) -> Firmware:

@@ -62,6 +62,9 @@ static bool take_option(struct mma_coap *message, uint32_t option, const uint8_t
         return take_block(data, length, &message->block1);
     case MMA_OPTION_BLOCK2:
         return take_block(data, length, &message->block2);
+    case MMA_OPTION_PROOF:
+        message->proof = (struct mma_view){data, length};
+        return true;
     case MMA_OPTION_HOST: // one device a line: whatever it was called, it is us
     case MMA_OPTION_PORT:
         return true;

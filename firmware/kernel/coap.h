@@ -21,6 +21,7 @@ enum mma_coap_code {
     MMA_CODE_CONTENT = MMA_CODE(2, 5),
     MMA_CODE_CONTINUE = MMA_CODE(2, 31),
     MMA_CODE_BAD_REQUEST = MMA_CODE(4, 0),
+    MMA_CODE_UNAUTHORIZED = MMA_CODE(4, 1),
     MMA_CODE_BAD_OPTION = MMA_CODE(4, 2),
     MMA_CODE_FORBIDDEN = MMA_CODE(4, 3),
     MMA_CODE_NOT_FOUND = MMA_CODE(4, 4),
@@ -44,6 +45,7 @@ enum mma_coap_option {
     MMA_OPTION_ACCEPT = 17,
     MMA_OPTION_BLOCK2 = 23,
     MMA_OPTION_BLOCK1 = 27,
+    MMA_OPTION_PROOF = 65001, // ours: of the range for experiments, critical
 };
 
 enum { MMA_FORMAT_LINKS = 40, MMA_FORMAT_OCTETS = 42, MMA_FORMAT_CBOR = 60, MMA_FORMAT_NONE = 0xFFFF };
@@ -80,6 +82,7 @@ struct mma_coap {
     struct mma_block block1;
     struct mma_block block2;
     struct mma_view payload;
+    struct mma_view proof;
 };
 
 // False if it isn't a CoAP message. The header's fields (type, code, id, token_length) are set where there are

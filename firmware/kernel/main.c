@@ -1,6 +1,7 @@
 // The kernel's one thread: serve the line, then let executors run until there is something to serve again.
 #include "arch/arch.h"
 #include "chips/chip.h"
+#include "kernel/auth.h"
 #include "kernel/cbor.h"
 #include "kernel/executor.h"
 #include "kernel/kept.h"
@@ -23,7 +24,7 @@ static void text_number(struct mma_out *out, uint32_t value) {
 
 __attribute__((noinline)) static void greet(void) { // its line is on the stack only once
     static const char *const causes[] = {"power", "pin", "software", "watchdog", "kernel crash", "brown-out"};
-    uint8_t line[96];
+    uint8_t line[112];
     struct mma_out out = {.to = line, .room = sizeof line};
     mma_out_text(&out, "mma " MMA_VERSION " " MMA_BOARD ": ");
     text_number(&out, mma_arena.high - mma_arena.low);
@@ -31,7 +32,7 @@ __attribute__((noinline)) static void greet(void) { // its line is on the stack 
     mma_out_text(&out, mma_arch_isolation());
     mma_out_text(&out, ", reset by ");
     mma_out_text(&out, causes[mma_kept_cause()]);
-    mma_out_text(&out, "\n");
+    mma_out_text(&out, mma_key_is_open() ? ", development key\n" : "\n");
     mma_server_text((const char *)line, out.total < sizeof line ? out.total : sizeof line);
 }
 

@@ -2,6 +2,7 @@
 #include "arch/arch.h"
 #include "boards/board.h"
 #include "chips/chip.h"
+#include "kernel/auth.h"
 #include "kernel/bytes.h"
 #include "kernel/executor.h"
 #include "kernel/kept.h"
@@ -61,8 +62,9 @@ static void get_device(struct mma_reply *reply) {
     int32_t slot;
     const struct mma_crash *crash = mma_kept_crash(&slot);
     uint32_t largest, free = mma_arena_free(&largest);
+    uint8_t key[MMA_KEY_ID];
     reply->format = MMA_FORMAT_CBOR;
-    mma_cbor_head(out, MMA_CBOR_MAP, crash ? 17 : 16);
+    mma_cbor_head(out, MMA_CBOR_MAP, crash ? 19 : 18);
     mma_cbor_pair(out, 0, MMA_LINK_VERSION);
     mma_cbor_head(out, MMA_CBOR_UINT, 1);
     mma_cbor_text(out, MMA_BOARD);
@@ -87,6 +89,10 @@ static void get_device(struct mma_reply *reply) {
     mma_cbor_text(out, mma_arch_isolation());
     mma_cbor_pair(out, 14, mma_chip_core_hz());
     mma_cbor_pair(out, 15, MMA_ALIGN);
+    mma_key_id(key);
+    mma_cbor_head(out, MMA_CBOR_UINT, 17);
+    mma_cbor_bytes(out, key, MMA_KEY_ID);
+    mma_cbor_pair(out, 18, mma_proof_counter());
     if (crash) {
         mma_cbor_head(out, MMA_CBOR_UINT, 16);
         mma_cbor_head(out, MMA_CBOR_MAP, 6);

@@ -3,6 +3,7 @@
 
 #include "arch/arch.h"
 #include "chips/chip.h"
+#include "kernel/auth.h"
 #include "kernel/bytes.h"
 #include "kernel/kept.h"
 #include "kernel/link.h"
@@ -126,6 +127,12 @@ __attribute__((noinline)) static void finish(const struct mma_coap *request, con
     }
 }
 
+// Only who has the device's key may create, start, kill, delete and restart. Looking is free, and so are the blocks
+// of an image: they are nothing until a start names their digest.
+static bool changes(const struct mma_coap *request) {
+    return request->code != MMA_CODE_GET && request->code != MMA_CODE_PUT;
+}
+
 // The request's views end with its handler: the answer is written over it.
 static void answer(const struct mma_coap *request, uint32_t fcs) {
     struct mma_block block = request->block2;
@@ -143,6 +150,9 @@ static void answer(const struct mma_coap *request, uint32_t fcs) {
     if (request->unknown) {
         mma_refuse(&reply, MMA_ERR_UNSUPPORTED, 0, 0);
         reply.code = MMA_CODE_BAD_OPTION;
+    } else if (changes(request) && !mma_proven(request)) {
+        mma_refuse(&reply, MMA_ERR_DENIED, 0, 0);
+        reply.code = MMA_CODE_UNAUTHORIZED;
     } else {
         mma_resource(request, &reply);
     }

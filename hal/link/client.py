@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import cbor2
 from aiocoap import Code, Context, Message, error
@@ -14,11 +14,14 @@ from aiocoap.numbers import codes
 from aiocoap.optiontypes import BlockOption
 from aiocoap.protocol import BaseUnicastRequest as Request
 
-from hal.errors import DeviceError, LinkError
+from hal.errors import DeviceError, KeyFileError, LinkError
+from hal.keys import DeviceKey
+from hal.keys import find as find_key
 from hal.link import facts
 from hal.link.facts import Counters, Create, DeviceFacts, ExecutorState, LogPiece, Place, Rule, Slots
 from hal.link.keeper import Connect, Keeper
-from hal.link.refusal import CBOR, no_answer, successful
+from hal.link.proof import Prover
+from hal.link.refusal import CBOR, Refused, no_answer, successful
 from hal.link.transport import LinkTuning, Statistics, StreamTransport, Traced
 from hal.link.upload import Block, Upload, blocks_in_flight
 
@@ -46,10 +49,11 @@ class Link:
         on_text: Callable[[str], None] = lambda text: None,
         on_change: Callable[[bool, str], None] = lambda up, message: None,
         on_trace: Callable[[Traced], None] | None = None,
+        keys: Sequence[DeviceKey] = (),
     ) -> None:
         """`connect` opens the byte stream, now and again when it breaks. `baud` is the line's bit rate.
         `on_text` gets diagnostic lines; `on_change` whether the device can be reached, with a sentence;
-        `on_trace` every CoAP message."""
+        `on_trace` every CoAP message. `keys`: more than hal.keys finds by itself."""
         self.name = name
         self._baud = baud
         self._keeper = Keeper(name, connect, self._on_change)
@@ -64,7 +68,14 @@ class Link:
         self._context: Context | None = None
         self._watching: asyncio.Timeout | None = None
         self._uploads: set[Upload] = set()
+        self._keys = tuple(keys)
+        self._prover: Prover | None = None
         self._use_block(FIRST_BLOCK)
+
+    @property
+    def key(self) -> DeviceKey | None:
+        """The key by which the device lets this gateway change something; None if it wants none."""
+        return self._prover.key if self._prover else None
 
     @property
     def statistics(self) -> Statistics:
@@ -120,6 +131,7 @@ class Link:
         """GET /d."""
         device = facts.parse_device(await self._get("d"))
         self._use_block(device.block)
+        self._use_key(device)
         return device
 
     async def slots(self) -> Slots:
@@ -274,6 +286,25 @@ class Link:
         self._unconfirmed = LinkTuning(self._baud, block, waiting, reliability=False)
         self._transport.remote.maximum_block_size_exp = block.bit_length() - 5
 
+    def _use_key(self, device: DeviceFacts) -> None:
+        """Prove requests to this boot of the device. KeyFileError where nobody here has its key."""
+        if device.key_id is None:
+            self._prover = None
+            return
+        prover = self._prover
+        if prover is None or prover.key.id != device.key_id:
+            key = find_key(device.key_id, self._keys)
+            if key is None:
+                raise KeyFileError(
+                    f"{self.name} has a key that is not here (its id is {device.key_id.hex()}).",
+                    remedy="Put its file into the folder of keys: docs/security.md.",
+                )
+            self._prover = Prover(key, device.boot, device.proof_counter)
+        elif prover.boot != device.boot:
+            self._prover = Prover(prover.key, device.boot, device.proof_counter)
+        else:
+            prover.catch_up(device.proof_counter)
+
     async def _get(self, *path: str, query: str | None = None) -> bytes:
         payload = (await self._request(codes.GET, *path, query=query)).payload
         return bytes(payload)
@@ -285,8 +316,16 @@ class Link:
         query: str | None = None,
         payload: bytes = b"",
     ) -> Message:
-        request = self._start(method, *path, query=query, payload=payload)
-        return await self._finish(request)
+        try:
+            return await self._finish(self._start(method, *path, query=query, payload=payload))
+        except Refused as refusal:
+            if refusal.code != codes.UNAUTHORIZED.dotted or self._prover is None:
+                raise
+            boot = self._prover.boot
+            restarted = (await self.device()).boot != boot
+            if restarted and len(path) > 1:  # what was meant is gone; another may be in its place
+                raise
+        return await self._finish(self._start(method, *path, query=query, payload=payload))
 
     def _start(
         self,
@@ -312,6 +351,8 @@ class Link:
             message.opt.observe = observe
         if block1 is not None:
             message.opt.block1 = block1
+        elif self._prover is not None and method is not codes.GET:
+            message.opt.add_option(self._prover.option(method, path, payload))
         return self._context.request(message, handle_blockwise=block1 is None)
 
     async def _finish(self, request: Request) -> Message:

@@ -54,6 +54,10 @@ class DeviceFacts:
     """Hz."""
     alignment: int
     crash: Crash | None = None
+    key_id: bytes | None = None
+    """Four bytes of the SHA-256 of its key; None: it wants no proof."""
+    proof_counter: int = 0
+    """Of the last request that had one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +221,8 @@ def parse_device(payload: bytes) -> DeviceFacts:
         clock=fields.uint(14),
         alignment=fields.uint(15),
         crash=_crash(fields),
+        key_id=fields.data(17) if fields.has(17) else None,
+        proof_counter=fields.uint(18) if fields.has(18) else 0,
     )
     if not 1 <= facts.alignment <= facts.arena_bytes:
         raise fields.wrong(15)

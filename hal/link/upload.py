@@ -28,7 +28,7 @@ LEAST_BLOCK = 64
 """Smallest block over a bad line."""
 GOOD_BLOCKS = 8
 """Blocks in a row without a loss after which they grow again."""
-SLACK = 0.02
+SLACK = 0.05
 """Seconds that an answer may at least be later than the ones before: a busy computer is no loss."""
 
 

@@ -105,6 +105,8 @@ class McuTarget:
                 f"{self._name} is not a {self._board.name}: its firmware was built for {facts.board}.",
                 remedy="Name the right board, or flash its firmware.",
             )
+        if self.link.key is not None and self.link.key.open:
+            log.info("%s has the development key, which anybody knows: see docs/security.md", self._name)
         self._roster.started(facts)
         follower = Follower(self._roster, self._board.isa)
         self._spawn_task(follower.watch(), "watch")

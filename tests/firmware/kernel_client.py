@@ -20,12 +20,15 @@ from typing import Any
 
 import cbor2
 from aiocoap import ACK, CON, DELETE, EMPTY, GET, POST, PUT, Code, Message
+from aiocoap.optiontypes import OpaqueOption
 from elftools.elf.elffile import ELFFile
 
 from hal import toolchain
 from hal.abi import State
 from hal.boards import Board
 from hal.firmware import Firmware
+from hal.keys import DEVELOPMENT
+from hal.link.proof import OPTION, prove
 
 HEADER = Path(__file__).parent / "host" / "guest.h"
 
@@ -77,6 +80,7 @@ class Kernel:
     text: str = ""
     notices: list[Message] = field(default_factory=list)
     acknowledge: bool = True
+    proves: bool = True
 
     def __post_init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="mma-kernel-")
@@ -99,6 +103,8 @@ class Kernel:
             except OSError:
                 assert time.monotonic() < deadline, "QEMU does not start"
                 time.sleep(0.01)
+        self._boot: int | None = None
+        self._counter = 0
         self._received = b""
         self._sound = False
         self._ids = itertools.count(int.from_bytes(os.urandom(2), "big"))
@@ -165,7 +171,29 @@ class Kernel:
         message.opt.uri_query = (query,) if query else ()
         for name, value in options.items():
             setattr(message.opt, name, value)
-        return self.exchange(message.encode(), message.mid)
+        proven = code in (POST, DELETE) and self.proves
+        if proven:
+            self.prove(message)
+        answer = self.exchange(message.encode(), message.mid)
+        if proven and str(answer.code)[:4] == "4.01":  # it restarted meanwhile
+            self.renew()
+            return self.request(code, f"{path}?{query}" if query else path, payload, **options)
+        return answer
+
+    def prove(self, message: Message, key: bytes = DEVELOPMENT) -> None:
+        """Add a proof that comes from who has the device's key."""
+        if self._boot is None:
+            self.renew()
+        self._counter += 1
+        value = prove(
+            key, self._boot or 0, self._counter, message.code, message.opt.uri_path, message.payload
+        )
+        message.opt.add_option(OpaqueOption(OPTION, value))
+
+    def renew(self) -> None:
+        """Take boot id and counter from the device, as after its restart."""
+        found = self.get("d")
+        self._boot, self._counter = found[3], found[18]
 
     def exchange(self, message: bytes, mid: int) -> Message:
         for _ in range(4):

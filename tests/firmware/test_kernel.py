@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import struct
 import time
@@ -11,11 +12,14 @@ from typing import Any
 
 import cbor2
 import pytest
-from aiocoap import ACK, CON, EMPTY, GET, NON, POST, PUT, RST, Message
+from aiocoap import ACK, CON, DELETE, EMPTY, GET, NON, POST, PUT, RST, Message
+from aiocoap.optiontypes import OpaqueOption
 from kernel_client import Debugger, Kernel, to_frame
 
 from hal.abi import EndCause, ErrorNumber, ResetCause, State, Trap
 from hal.firmware import Firmware, sizes
+from hal.keys import DEVELOPMENT_KEY, DeviceKey, provision
+from hal.link.proof import OPTION
 
 FACTS = {  # isolation, clock in Hz, alignment
     "stm32f4": ("mpu", 168_000_000, 32),
@@ -427,12 +431,15 @@ def test_a_repeated_request_is_done_once(kernel: Kernel) -> None:
     request = Message(code=POST, _mtype=CON, _mid=0x1234, _token=b"t")
     request.opt.uri_path = ("x",)
     request.payload = cbor2.dumps({0: b"repeated", 1: 64, 2: 256})
+    kernel.prove(request)
     answers = [kernel.exchange(request.encode(), 0x1234) for _ in range(3)]
     assert {(str(answer.code)[:4], answer.payload) for answer in answers} == {("2.01", answers[0].payload)}
     assert len(kernel.get("s")) == 2
     assert kernel.get("k")[5] == 2
     request.opt.uri_path = ("x", "0")  # the same message id from a gateway that has restarted
     request.payload = cbor2.dumps({0: 2})
+    request.opt.delete_option(OPTION)
+    kernel.prove(request)
     assert str(kernel.exchange(request.encode(), 0x1234).code)[:4] == "2.04"
 
 
@@ -487,6 +494,85 @@ def test_notifications_are_repeated_and_coalesced(kernel: Kernel) -> None:
     kernel.send(to_frame(Message(code=EMPTY, _mtype=RST, _mid=kernel.notices[-1].mid).encode()))
     kernel.wait(0.8)
     assert len(kernel.notices) == 1, "a reset ends the observation"
+
+
+def test_nobody_changes_anything_without_the_key(kernel: Kernel) -> None:
+    guest = kernel.spawn(HELLO, start=False)
+    free = kernel.get("d")[7]
+    start = cbor2.dumps({0: 1, 1: guest.digest, 2: guest.entry})
+    create = cbor2.dumps({0: b"stranger", 1: 64, 2: 256})
+    changes = (POST, f"x/{guest.number}", start), (POST, "x", create), (DELETE, f"x/{guest.number}", b"")
+    refused = {0: ErrorNumber.DENIED}
+    kernel.proves = False
+    for code, path, payload in (*changes, (POST, "reset", b"")):
+        answer = kernel.request(code, path, payload)
+        assert (str(answer.code)[:4], cbor2.loads(answer.payload)) == ("4.01", refused)
+
+    def say(message: Message) -> str:
+        message.mid = next(kernel._ids) & 0xFFFF
+        return str(kernel.exchange(message.encode(), message.mid).code)[:4]
+
+    def proven(code: Any, path: str, payload: bytes, **wrong: bytes) -> Message:
+        message = Message(code=code, payload=payload, _mtype=CON, _token=b"p", uri_path=path.split("/"))
+        kernel.prove(message, **wrong)
+        return message
+
+    assert say(proven(*changes[0], key=bytes(32))) == "4.01", "another key"
+    altered = proven(*changes[0])
+    altered.payload = start[:-1] + bytes([start[-1] ^ 1])
+    assert say(altered) == "4.01", "another entry address"
+    moved = proven(*changes[0])
+    moved.opt.uri_path = ("x", "1")
+    assert say(moved) == "4.01", "another executor"
+    other = proven(*changes[0])
+    other.code = DELETE
+    assert say(other) == "4.01", "another request"
+    cut = proven(*changes[0])
+    value = cut.opt.get_option(OPTION)[0].value
+    cut.opt.delete_option(OPTION)
+    cut.opt.add_option(OpaqueOption(OPTION, value[:-1]))
+    assert say(cut) == "4.01", "a part of the proof"
+    assert kernel.look_state(guest.number) == State.READY
+    assert kernel.get("d")[7] == free
+
+    late, good = proven(*changes[1]), proven(*changes[0])
+    assert say(good) == "2.04"
+    assert say(good) == "4.01", "replayed"
+    assert say(late) == "4.01", "older than what was taken last"
+    remove = proven(*changes[2])
+    kernel.proves = True
+    assert kernel.post("reset")[0] == "2.04"
+    kernel.wait(0.2)
+    kernel.spawn(HELLO, start=False)
+    assert say(remove) == "4.01", "meant for an earlier boot"
+    assert kernel.look_state(guest.number) == State.READY
+
+
+def test_a_provisioned_image_takes_its_own_key_only(firmware: Firmware, tmp_path: Path) -> None:
+    key = DeviceKey("mine", bytes(range(32)))
+    provision(firmware.elf, key, tmp_path / "mine.elf")
+    kernel = Kernel(dataclasses.replace(firmware, elf=tmp_path / "mine.elf"))
+    try:
+        kernel.wait(0.1)
+        assert kernel.get("d")[17] == key.id
+        assert "development key" not in kernel.text
+        create = Message(code=POST, _mtype=CON, _mid=77, _token=b"k", uri_path=("x",))
+        create.payload = cbor2.dumps({0: b"stranger", 1: 64, 2: 256})
+        kernel.prove(create)
+        assert str(kernel.exchange(create.encode(), 77).code)[:4] == "4.01"
+        create.opt.delete_option(OPTION)
+        kernel.prove(create, key.secret)
+        create.mid = 78
+        assert str(kernel.exchange(create.encode(), 78).code)[:4] == "2.01"
+    finally:
+        kernel.close()
+
+
+def test_the_development_key_is_said_aloud(kernel: Kernel) -> None:
+    assert kernel.get("d")[17] == DEVELOPMENT_KEY.id
+    kernel.post("reset")
+    kernel.wait(0.3)
+    assert kernel.text.endswith("development key\n")
 
 
 def test_reset(kernel: Kernel) -> None:

@@ -14,13 +14,19 @@ from noisy_line import Noise
 
 from hal.abi import EndCause, State
 from hal.errors import DeviceError, LinkError
-from hal.link import Create, Link, Refused, Traced, transport
+from hal.link import Create, Link, Refused, Traced, transport, upload
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The double answers at once: what is lost here is sent again sooner."""
     monkeypatch.setattr(transport, "PATIENCE", 0.03)
+
+
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that count: nothing is sent again because this computer is busy."""
+    monkeypatch.setattr(transport, "PATIENCE", 30.0)
+    monkeypatch.setattr(upload, "SLACK", 30.0)
 
 
 WISH = Create(key=b"12345678", code=2000, stack=512, memory=1024, log=256, result=64, share=100)
@@ -128,8 +134,9 @@ async def test_everything_arrives_over_a_noisy_line(seed: int) -> None:
         await link.close()
 
 
-async def test_an_upload_uses_the_line_well() -> None:
+async def test_an_upload_uses_the_line_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of all bytes on a clean line, both ways, at least 90 % are the image's, escapes included."""
+    patient(monkeypatch)
     async with double() as (_, line):
         link = Link("double", line.connect, baud=115200)
         await link.open()
@@ -141,7 +148,8 @@ async def test_an_upload_uses_the_line_well() -> None:
         await link.close()
 
 
-async def test_an_upload_goes_on_where_it_was_cut_off() -> None:
+async def test_an_upload_goes_on_where_it_was_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    patient(monkeypatch)
     async with double(block=64) as (device, line):
         link = Link("double", line.connect, baud=4_000_000)
         await link.open()
@@ -156,10 +164,10 @@ async def test_an_upload_goes_on_where_it_was_cut_off() -> None:
                 line.noise.cut = True
                 cut.set()
 
-        upload = asyncio.create_task(link.upload(place.slot, stream, on_progress))
+        cut_off = asyncio.create_task(link.upload(place.slot, stream, on_progress))
         await cut.wait()
-        upload.cancel()
-        await asyncio.gather(upload, return_exceptions=True)
+        cut_off.cancel()
+        await asyncio.gather(cut_off, return_exceptions=True)
         line.noise.cut = False
         state = await link.executor(place.slot)
         assert state.state is State.LOADING

@@ -214,3 +214,15 @@ async def test_a_restarted_gateway_finds_its_executor() -> None:
 async def test_messages_and_a_kill_with_grace() -> None:
     async with device() as (target, _):
         await guests.talk(target, example("talk"), bytes(64))
+
+
+async def test_two_gateways_after_each_other_and_a_restart_keep_their_proofs() -> None:
+    """A gateway that finds its counter behind catches up; one that meant an earlier boot changes nothing."""
+    async with device() as (target, machine):
+        assert (await run(target, Launch("a", example("fib"), ("10",)))).output == b"55"
+        prover = target.link._prover
+        assert prover is not None
+        prover._counter -= 2  # as if another gateway had proved more meanwhile
+        assert (await run(target, Launch("b", example("fib"), ("11",)))).output == b"89"
+        await machine.reset()
+        assert (await run(target, Launch("c", example("fib"), ("12",)))).output == b"144"

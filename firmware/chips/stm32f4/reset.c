@@ -27,7 +27,14 @@ int mma_chip_reset_cause(void) { return cause; }
 bool mma_stm32f4_is_silicon(void) { return (DBGMCU_IDCODE & 0xFFF) == 0x413; }
 
 uint32_t mma_chip_entropy(void) {
-    return mma_stm32f4_is_silicon() ? UNIQUE_ID(0) ^ UNIQUE_ID(1) ^ UNIQUE_ID(2) : 0;
+    if (!mma_stm32f4_is_silicon()) {
+        return 0;
+    }
+    RCC_AHB2ENR |= 1 << 6; // RM0090 24.3: true random numbers, 40 cycles of its clock each
+    RNG_CR = 1 << 2;
+    for (uint32_t tries = 1000; tries && !(RNG_SR & 1); tries--) {
+    }
+    return RNG_DR ^ UNIQUE_ID(0) ^ UNIQUE_ID(1) ^ UNIQUE_ID(2);
 }
 
 void mma_chip_watchdog_feed(void) {

@@ -10,6 +10,7 @@
 
 #include "boards/board.h"
 #include "chips/chip.h"
+#include "kernel/auth.h"
 #include "kernel/bytes.h"
 #include "kernel/executor.h"
 #include "kernel/kept.h"
@@ -26,6 +27,17 @@ const uint8_t mma_board_pins[] = {0, 1, 2, 3};
 const uint32_t mma_board_pin_count = 4;
 const struct mma_board_sensor mma_board_sensors[] = {{"temp0", 0}};
 const uint32_t mma_board_sensor_count = 1;
+
+
+// One request in sixteen has no right to change anything.
+static uint32_t draw(uint32_t below);
+bool mma_proven(const struct mma_coap *request) {
+    (void)request;
+    return draw(16) != 0;
+}
+bool mma_key_is_open(void) { return true; }
+void mma_key_id(uint8_t id[MMA_KEY_ID]) { memset(id, 1, MMA_KEY_ID); }
+uint32_t mma_proof_counter(void) { return 0; }
 
 static uint64_t now;
 static uint32_t random_state;
