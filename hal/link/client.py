@@ -315,9 +315,10 @@ class Link:
         *path: str,
         query: str | None = None,
         payload: bytes = b"",
+        cbor: bool = True,
     ) -> Message:
         try:
-            return await self._finish(self._start(method, *path, query=query, payload=payload))
+            return await self._finish(self._start(method, *path, query=query, payload=payload, cbor=cbor))
         except Refused as refusal:
             if refusal.code != codes.UNAUTHORIZED.dotted or self._prover is None:
                 raise
@@ -325,7 +326,7 @@ class Link:
             restarted = (await self.device()).boot != boot
             if restarted and len(path) > 1:  # what was meant is gone; another may be in its place
                 raise
-        return await self._finish(self._start(method, *path, query=query, payload=payload))
+        return await self._finish(self._start(method, *path, query=query, payload=payload, cbor=cbor))
 
     def _start(
         self,

@@ -381,6 +381,7 @@ def test_uploads(kernel: Kernel) -> None:
     assert str(kernel.upload(number, outside).code)[:4] == "4.00"
 
 
+@pytest.mark.boards("stm32f4")
 def test_blocks_in_flight(kernel: Kernel) -> None:
     """What is ahead is refused with how far the image is; what is known may come again, in other blocks."""
     code, place = kernel.create(code=4096)
@@ -414,6 +415,7 @@ def test_blocks_in_flight(kernel: Kernel) -> None:
     assert put(5, 5)[0] == "4.09"
 
 
+@pytest.mark.boards("stm32f4")
 def test_a_flood_of_frames_waits_in_the_receiver(kernel: Kernel) -> None:
     """Nothing is lost while the kernel is busy and a tenant loops: the emulator waits, as a line cannot."""
     kernel.spawn(LOOP)

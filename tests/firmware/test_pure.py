@@ -233,6 +233,7 @@ class Coap(ctypes.Structure):
         ("block1", Block),
         ("block2", Block),
         ("payload", View),
+        ("proof", View),
     ]
 
 
