@@ -127,7 +127,7 @@ def test_the_main_job(terminal: Terminal) -> None:
     processes = terminal.processes
     assert len(processes) > 1
     terminal.keys("q")
-    terminal.wait(lambda text: "Pane is dead" in text)
+    terminal.wait(lambda text: "Pane is dead" in text, 60)
     assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] in ([], [min(processes)])
 
 

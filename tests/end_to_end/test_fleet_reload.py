@@ -52,6 +52,7 @@ async def test_a_reload_leaves_what_runs_running(tmp_path: Path) -> None:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "console.cli", "agent", "--config", str(file), "--log-format=json"),
             *(f"--work_dir={tmp_path / 'work'}", "--registration_backoff_factor=100ms"),
+            "--reconfiguration_policy=additive",  # an attribute more is no other agent
             env={**os.environ, "MESOS_MASTER": master.address},
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
