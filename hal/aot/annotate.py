@@ -34,8 +34,8 @@ class Mark:
 
     @property
     def c(self) -> str:
-        """The directive."""
-        return f"#line {self.line} {self.file}"
+        """The directive. Damaged debug information may have any number, C takes 1 to 2**31 - 1."""
+        return f"#line {min(max(self.line, 1), 0x7FFFFFFF)} {self.file}"
 
 
 @dataclass(slots=True)

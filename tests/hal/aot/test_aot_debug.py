@@ -11,6 +11,7 @@ import pytest
 
 from hal import aot, toolchain
 from hal.aot import Image, Layout, debug, link
+from hal.aot.annotate import Mark
 from hal.aot.binary import read
 from hal.boards import load_board
 from hal.errors import ModuleError
@@ -109,6 +110,11 @@ def test_damaged_debug_information_changes_nothing() -> None:
         except ModuleError:  # it broke the section's own head: no module any more
             continue
         assert image(bytes(data)).stream == wanted
+
+
+@pytest.mark.parametrize(("line", "told"), [(0, 1), (-7, 1), (12, 12), (1 << 40, (1 << 31) - 1)])
+def test_lines_are_what_c_takes(line: int, told: int) -> None:
+    assert Mark('"a.c"', line).c == f'#line {told} "a.c"'
 
 
 def test_names_cannot_become_code() -> None:
