@@ -142,6 +142,7 @@ static void call_sleep(struct mma_executor *executor, uint64_t length) {
     if (length == 0) {
         mma_scheduler_yield(executor);
     } else {
+        executor->dozed = length < MMA_SLICE / 4;
         executor->wake = length < UINT64_MAX - now ? now + length : UINT64_MAX;
     }
 }

@@ -34,6 +34,7 @@ struct mma_executor {
     uint16_t generation;
     uint8_t state; // enum mma_state
     uint8_t cause; // enum mma_cause
+    bool dozed;    // its last sleep was short
     uint8_t told;  // refusals already in its log: bit 0 gpio, bit 1 sensors
     uint8_t rules; // how many it has room for (rules.h)
     uint8_t served; // the rule after the one that came true last

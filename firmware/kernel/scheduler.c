@@ -22,8 +22,16 @@ static bool runnable(const struct mma_executor *executor) {
 }
 
 void mma_scheduler_add(struct mma_executor *executor) {
-    if (executor->runtime < floor_time) {
-        executor->runtime = floor_time;
+    uint64_t least = UINT64_MAX; // of the others that can run
+    for (uint32_t i = 0; i < MMA_SLOTS; i++) {
+        const struct mma_executor *other = &mma_executors[i];
+        if (other != executor && runnable(other) && other->runtime < least) {
+            least = other->runtime;
+        }
+    }
+    least = least == UINT64_MAX ? floor_time : least - (least > 0); // before them, but by nothing
+    if (executor->runtime < least) {
+        executor->runtime = least;
     }
     admitted = 0; // its slot may have been another's before
     turn = 0;     // choose anew
@@ -45,8 +53,11 @@ static uint64_t wake_sleepers(uint64_t now) {
             continue;
         }
         if (executor->wake <= now) {
+            // Who sleeps only a moment waits for the end of a slice that runs, or it would cut every slice short.
+            uint64_t end = turn;
             executor->wake = 0;
             mma_scheduler_add(executor);
+            turn = executor->dozed ? end : turn;
         } else if (executor->wake < next) {
             next = executor->wake;
         }
@@ -111,8 +122,9 @@ static void run(struct mma_executor *executor) {
     uint32_t used = mma_cycles() - before;
     executor->cycles += used;
     mma_usage.cycles += used;
-    executor->runtime += (uint64_t)used * executor->weight;
     leave(executor, why);
+    // What it had the kernel do counts as well: else who calls all the time would have more than its share.
+    executor->runtime += (uint64_t)(mma_cycles() - before) * executor->weight;
 }
 
 void mma_scheduler_run(uint64_t alarm) {
