@@ -7,6 +7,7 @@ import contextlib
 import re
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from emulation.machine import Machine
 from emulation.targets import open_machine
 from hal import firmware
 from hal.boards import Board, board_names, load_board
+from hal.errors import BudgetError
 from hal.guest import build_module
 from hal.mcu import McuTarget
-from hal.target import Budget, Cause, Ended, Grants, Launch, Output, Started
+from hal.target import MEBIBYTE, Budget, Cause, Ended, Grants, Launch, Output, Started
 
 pytestmark = [
     pytest.mark.end_to_end,
@@ -226,3 +228,65 @@ async def test_two_gateways_after_each_other_and_a_restart_keep_their_proofs() -
         assert (await run(target, Launch("b", example("fib"), ("11",)))).output == b"89"
         await machine.reset()
         assert (await run(target, Launch("c", example("fib"), ("12",)))).output == b"144"
+
+
+BYTEWISE = """(module (memory (export "memory") 100 (pagesize 1))
+  (func (export "main") (result i32)
+    (loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+    (i32.store8 (i32.sub (memory.size) (i32.const 1)) (i32.const 7))
+    (memory.size)))"""
+"""Grows byte by byte as far as it may, writes the last one, and tells how many there are."""
+PAGED = """(module (memory (export "memory") 1 4)
+  (func (export "main") (result i32)
+    (if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then (return (i32.const -2))))
+    (i32.store (i32.const {}) (i32.const 7))
+    (i32.load (i32.const {}))))"""
+"""Cannot grow, as its first page of 64 KiB is more than it has; then touches one word."""
+
+
+@pytest.mark.parametrize("thousandths", [4, 17])
+async def test_a_budget_is_met_to_the_byte(thousandths: int) -> None:
+    """`mem` in steps of 0.001 MB is what the slot takes, to the alignment; memory.grow ends there."""
+    total = thousandths * MEBIBYTE // 1000
+    launch = Launch("a", wasm(BYTEWISE), budget=Budget(total=total))
+    async with device() as (target, _):
+        parts = await target.size(launch)
+        assert total - target.facts.alignment < parts.total <= total
+        stream = target.events()
+        free = (await target.link.device()).free_bytes
+        await target.spawn(launch)
+        while not isinstance(await anext(stream), Started):
+            pass
+        slots = await target.link.device()
+        async with asyncio.timeout(20):
+            while not isinstance(event := await anext(stream), Ended):
+                pass
+        assert slots.free_bytes in (free - parts.total, free)  # it may have ended already
+        assert (event.cause, event.status) == (Cause.EXITED, parts.linear)
+        assert (await target.link.device()).free_bytes == free
+
+
+async def test_a_page_of_64_kib_is_capped_at_the_budget() -> None:
+    async with device() as (target, _):
+        budget = Budget(total=8 << 10, memory=2048)
+        inside = await run(target, Launch("a", wasm(PAGED, 2044, 2044), budget=budget))
+        assert (inside.cause, inside.status) == (Cause.EXITED, 7)
+        past = await run(target, Launch("b", wasm(PAGED, 4096, 4096), budget=budget))
+        assert past.cause is Cause.MEMORY_LIMIT, past
+
+
+async def test_a_refusal_says_how_many_bytes_are_missing_and_where() -> None:
+    async with device() as (target, _):
+        launch = Launch("a", wasm(BYTEWISE), budget=Budget(total=1024, stack=900))
+        ended = await run(target, launch)
+        assert ended.cause is Cause.NO_ROOM
+        assert "are not enough: code takes" in ended.message
+        least = int(ended.message.split(" in all")[0].rsplit(" ", 1)[1])
+        assert (await target.size(replace(launch, budget=Budget(total=least, stack=900)))).total <= least
+        with pytest.raises(BudgetError) as caught:
+            await target.size(replace(launch, budget=Budget(total=least - 1, stack=900)))
+        assert (caught.value.missing, caught.value.where) == (1, "memory")
+        free = (await target.link.device()).largest_free
+        ended = await run(target, Launch("b", wasm(BYTEWISE), budget=Budget(total=free + 320)))
+        assert ended.cause is Cause.NO_ROOM
+        assert f"its largest free run has {free}" in ended.message
