@@ -10,7 +10,9 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from textual.actions import ActionParseResult
 from textual.app import App
+from textual.dom import DOMNode
 from textual.events import Event, InputEvent
 from textual.screen import Screen
 
@@ -25,6 +27,7 @@ from console.mesos import TaskSpec
 from console.model import MASTER, State, start
 from console.notices import notices
 from console.palette import ActionProvider
+from console.readonly import refusal
 from console.screens.logs import LogsScreen
 from console.screens.tasks import TasksScreen
 from console.screens.view import View
@@ -40,6 +43,7 @@ class ConsoleApp(App[None]):
 
     `backend` opens the session once the first frame is on the screen. `targets` are the names that will
     come up, so that they are shown from the start. `keymap` gives actions other keys, by their ids.
+    `readonly` refuses what changes a task, an offer or a board.
     """
 
     TITLE = "mma-console"
@@ -63,6 +67,7 @@ class ConsoleApp(App[None]):
         *,
         targets: Sequence[str] = (),
         keymap: Mapping[str, str] | None = None,
+        readonly: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
@@ -71,6 +76,7 @@ class ConsoleApp(App[None]):
         self.theme = DARK.name
         self.overrides = dict(keymap or {})
         self.set_keymap(self.overrides)
+        self.readonly = readonly
         self._factory = backend
         self._clock = clock
         self._feed = Feed(start(targets), clock, self._changed)
@@ -291,6 +297,19 @@ class ConsoleApp(App[None]):
         if action == "app_retry":
             return self.state.master.failed and (self._session is None or self._session.done())
         return True
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Textual's entry for every action, by key, click or palette: read-only refuses here and says why."""
+        refused = refusal(action if isinstance(action, str) else action[1]) if self.readonly else None
+        if refused is not None:
+            self.post_message(say.Trouble(*refused))
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     def action_app_palette(self) -> None:
         self.action_command_palette()

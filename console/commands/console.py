@@ -18,8 +18,9 @@ from console.errors import UsageError
     "-m", "--master", metavar="HOST:PORT", help="A running Mesos master; without it one is started."
 )
 @click.option("--demo", is_flag=True, help="Open on the demo fleet: two emulated boards and the host.")
+@click.option("--readonly", is_flag=True, help="Look only: nothing that changes a task, an offer or a board.")
 @click.option("--serve", is_flag=True, help="Serve it to a browser (not built yet).")
-def command(targets: tuple[str, ...], master: str | None, demo: bool, serve: bool) -> None:
+def command(targets: tuple[str, ...], master: str | None, demo: bool, readonly: bool, serve: bool) -> None:
     """Open mma-console; without --target on an emulated stm32f4 and the host."""
     from console.fleet import parse_names
 
@@ -35,4 +36,4 @@ def command(targets: tuple[str, ...], master: str | None, demo: bool, serve: boo
     from console.app import ConsoleApp
     from console.live import live
 
-    ConsoleApp(live(names, master=master), targets=[name.text for name in names]).run()
+    ConsoleApp(live(names, master=master), targets=[name.text for name in names], readonly=readonly).run()

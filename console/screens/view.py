@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
+from textual.binding import ActiveBinding
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
@@ -15,6 +16,7 @@ from console.filters import Filter
 from console.logbook import ALL
 from console.messages import LaunchAsked
 from console.model import State, start
+from console.readonly import refusal
 from console.spans import EMPTY, Line
 from console.views import VIEWS
 from console.widgets.filter_bar import FilterBar
@@ -38,6 +40,8 @@ class Host(Protocol):
     def now(self) -> float:
         """The time, in seconds since the epoch."""
         ...
+
+    readonly: bool
 
 
 class View(Screen[None]):
@@ -91,6 +95,17 @@ class View(Screen[None]):
         """How much is shown, and of how much."""
         return 0, 0
 
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """Those of Textual; what a read-only console refuses is grey in the footer and not in the palette."""
+        found = super().active_bindings
+        if not cast("Host", self.app).readonly:
+            return found
+        return {
+            key: one._replace(enabled=False) if refusal(one.binding.action) else one
+            for key, one in found.items()
+        }
+
     # -- drawing
 
     def draw(self) -> None:
@@ -100,7 +115,7 @@ class View(Screen[None]):
         frame = self.query(StatusLine)
         if not self.is_mounted or not frame:  # not composed yet, or going away
             return
-        frame.first().show(self.state, self.now)
+        frame.first().show(self.state, self.now, readonly=host.readonly)
         self.redraw()
         self.redraw_frame()
 

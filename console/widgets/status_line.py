@@ -25,10 +25,11 @@ class StatusLine(OneLine):
         super().__init__()
         self._state: State | None = None
         self._now = 0.0
+        self._readonly = False
 
-    def show(self, state: State, now: float) -> None:
+    def show(self, state: State, now: float, *, readonly: bool = False) -> None:
         """Newer facts."""
-        self._state, self._now = state, now
+        self._state, self._now, self._readonly = state, now, readonly
         self.update()
 
     def spans(self, cells: int) -> Iterable[Span]:
@@ -37,10 +38,12 @@ class StatusLine(OneLine):
             return
         clock = Span(clock_text(self._now) + " ", Tone.DIM)
         left = list(line(Span(" mma ", Tone.MARK), " "))
+        if self._readonly:
+            left[1:] = [Span(" read-only ", Tone.WARN), Span(" ")]
         room = cells - width((clock,)) - width(left) - 1
         tight = cells < 100
         for fact in _facts(self._state, tight):
-            gap = Span("" if len(left) == 2 else "  " if tight else "   ")
+            gap = Span("" if left[-1].text == " " else "  " if tight else "   ")
             if width(fact) + width((gap,)) > room:
                 continue
             left += [gap, *fact]

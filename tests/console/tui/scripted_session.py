@@ -320,13 +320,14 @@ class TestApp(ConsoleApp):
         theme: str = "mma-dark",
         targets: Sequence[str] = TARGETS,
         keymap: dict[str, str] | None = None,
+        readonly: bool = False,
         backend: Callable[[Post], AbstractAsyncContextManager[ScriptedBackend]] | None = None,
     ) -> None:
         self.made: list[ScriptedBackend] = []
         clock = Clock()
         opener = backend or factory(clock, events, self.made)
         self._good = factory(clock, events, self.made)
-        super().__init__(opener, targets=targets, keymap=keymap, clock=clock)
+        super().__init__(opener, targets=targets, keymap=keymap, readonly=readonly, clock=clock)
         self.theme = theme
 
     def replace_backend(self) -> None:
