@@ -8,14 +8,12 @@ import sys
 
 import click
 
-from console.commands.ps import DEFAULT_MASTER
+from console.master_option import master_option
 
 
 @click.command()
 @click.argument("task")
-@click.option(
-    "-m", "--master", default=DEFAULT_MASTER, show_default=True, metavar="HOST:PORT", help="A running master."
-)
+@master_option
 @click.option("-f", "--follow", is_flag=True, help="Go on until the task has ended.")
 @click.option("--stderr", "errors", is_flag=True, help="What went wrong, in place of what it logged.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.commands.ps import DEFAULT_MASTER
+from console.master_option import master_option
 
 if TYPE_CHECKING:
     from console.mesos import Offer
@@ -20,9 +20,7 @@ _QUIET = 2.5
 
 
 @click.command()
-@click.option(
-    "-m", "--master", default=DEFAULT_MASTER, show_default=True, metavar="HOST:PORT", help="A running master."
-)
+@master_option
 @click.option("-w", "--watch", is_flag=True, help="Go on until Ctrl-C: every offer as it comes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an offer.")
 def command(master: str, watch: bool, as_json: bool) -> None:

@@ -7,13 +7,11 @@ import json
 
 import click
 
-DEFAULT_MASTER = "127.0.0.1:5050"
+from console.master_option import master_option
 
 
 @click.command()
-@click.option(
-    "-m", "--master", default=DEFAULT_MASTER, show_default=True, metavar="HOST:PORT", help="A running master."
-)
+@master_option
 @click.option("-a", "--all", "ended", is_flag=True, help="Also tasks that have ended.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a task.")
 def command(master: str, ended: bool, as_json: bool) -> None:
