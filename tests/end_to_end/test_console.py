@@ -20,8 +20,8 @@ pytestmark = [
 ]
 
 
-# tmux with libutempter loses the SIGCHLD of a window's command that ends as its terminal closes, and then takes it
-# to run for ever: a shell waits for the command, says how it ended, and keeps the terminal open.
+# tmux with libutempter may lose the SIGCHLD of a window's command that ends, and then takes it to run
+# for ever: a shell waits for the command, says how it ended, and keeps the terminal open.
 KEEPER = '"$@"; echo "ended with status $?"; read -r _'
 
 
