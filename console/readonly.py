@@ -4,23 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from console.actions import BY_ID
+from console.actions import ACTIONS, BY_ID
 
-CHANGING: frozenset[str] = frozenset(
-    {
-        "task.launch",
-        "task.kill",
-        "offer.decline",
-        "offer.revive",
-        "target.debug",  # attaching stops the board for a moment, and breakpoints stop it for long
-        "debug.attach",
-        "debug.gdb",
-        "memory.edit",
-    }
-)
-"""Ids of actions. What only looks (lists, logs, sizes, bytes) stays."""
-
-METHODS: Mapping[str, str] = {BY_ID[name].method: name for name in CHANGING}
+METHODS: Mapping[str, str] = {action.method: action.id for action in ACTIONS if action.changes}
 """Ids by the names that Textual runs actions under."""
 
 

@@ -11,7 +11,7 @@ from console.actions import ACTIONS, BY_ID, key_name, keys_of
 from console.spans import Span, Tone, width
 from console.widgets.lines import OneLine
 
-_ALWAYS = ("app.help", "app.leave")
+_ALWAYS = ("app.retry", "app.help", "app.leave")
 """Kept when the line is too narrow for all."""
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from console.readonly import CHANGING, refusal
+from console.actions import ACTIONS
+from console.readonly import refusal
 from console.screens.view import View
 from console.widgets.status_line import StatusLine
 from tests.console.tui.scripted_session import TestApp, settle
@@ -54,6 +55,7 @@ async def test_without_it_nothing_is_refused() -> None:
 
 def test_actions_are_known_however_they_are_spelt() -> None:
     """With a namespace or arguments, as links spell them."""
-    assert {refusal(name.replace(".", "_")) is not None for name in CHANGING} == {True}
+    for action in ACTIONS:
+        assert (refusal(action.method) is not None) == action.changes, action.id
     assert refusal("screen.task_kill()") is not None
     assert refusal("view_fleet") is None

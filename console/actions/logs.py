@@ -1,0 +1,16 @@
+"""Reading logs."""
+
+from __future__ import annotations
+
+from console.actions.action import Action, Group, Scope
+
+LOGS: tuple[Action, ...] = (
+    Action("log.source", ("s",), "Source", "Choose whose lines to read.", Group.LOGS, Scope.LOGS, show=True),
+    Action(
+        "log.follow", ("f",), "Follow", "Keep the newest line in sight.", Group.LOGS, Scope.LOGS, show=True
+    ),
+    Action("log.wrap", ("w",), "Wrap", "Break long lines, or cut them.", Group.LOGS, Scope.LOGS, show=True),
+    Action(
+        "log.mesos", ("m",), "Mesos", "Mesos's messages between the lines, or not.", Group.LOGS, Scope.LOGS
+    ),
+)

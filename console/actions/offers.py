@@ -1,0 +1,37 @@
+"""What can be done with offers."""
+
+from __future__ import annotations
+
+from console.actions.action import Action, Group, Scope
+
+OFFERS: tuple[Action, ...] = (
+    Action(
+        "offer.decline",
+        ("d",),
+        "Decline",
+        "Give the selected offer back to the master.",
+        Group.OFFERS,
+        Scope.OFFERS,
+        show=True,
+        changes=True,
+    ),
+    Action(
+        "offer.revive",
+        ("v",),
+        "Revive",
+        "Forget all refusals: the master offers again at once.",
+        Group.OFFERS,
+        Scope.OFFERS,
+        show=True,
+        changes=True,
+    ),
+    Action(
+        "offer.open",
+        ("a",),
+        "All / open",
+        "Show closed offers too, or not.",
+        Group.OFFERS,
+        Scope.OFFERS,
+        show=True,
+    ),
+)
