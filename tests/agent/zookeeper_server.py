@@ -47,11 +47,15 @@ class ZooKeeper:
                 await asyncio.sleep(0.05)
 
     async def _answers(self) -> bool:
-        with contextlib.suppress(OSError):
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        # From another address: a connection to a port where nobody listens yet may else become one to itself.
+        # One that comes as the server starts may never be answered.
+        with contextlib.suppress(OSError, TimeoutError):
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", self.port, local_addr=("127.0.0.2", 0)
+            )
             writer.write(b"srvr")
             try:
-                return b"Mode: standalone" in await reader.read()
+                return b"Mode: standalone" in await asyncio.wait_for(reader.read(), 2)
             finally:
                 writer.close()
         return False
