@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from agent.errors import ConfigError
@@ -21,7 +21,7 @@ class Detector(Protocol):
         never work, such as a host that nobody knows."""
         ...
 
-    def masters(self) -> AsyncIterator[Upid | None]:
+    def masters(self) -> AsyncGenerator[Upid | None, None]:
         """The leader as soon as there is one, then each change; None when it is gone and no other is
         there. Never ends by itself."""
         ...
@@ -70,7 +70,7 @@ class StaticDetector:
         """The master's own address."""
         return await resolve(self._host)
 
-    async def masters(self) -> AsyncIterator[Upid | None]:
+    async def masters(self) -> AsyncGenerator[Upid | None, None]:
         """The same master for ever."""
         yield Upid("master", await self.reach(), self._port)
         await asyncio.Event().wait()

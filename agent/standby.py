@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -45,7 +45,7 @@ class StandbyDetector:
         assert unknown is not None
         raise unknown
 
-    async def masters(self) -> AsyncIterator[Upid | None]:
+    async def masters(self) -> AsyncGenerator[Upid | None, None]:
         """The leader, then each change."""
         known: Upid | None = None
         async with aiohttp.ClientSession(timeout=TIMEOUT) as http:

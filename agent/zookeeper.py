@@ -16,7 +16,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -70,7 +70,7 @@ class ZooKeeperDetector:
             f"No host of {self} is known.", remedy="Check the names, or give IPv4 addresses."
         ) from unknown
 
-    async def masters(self) -> AsyncIterator[Upid | None]:
+    async def masters(self) -> AsyncGenerator[Upid | None, None]:
         """The leader, then each change."""
         client = self._client()
         loop = asyncio.get_running_loop()

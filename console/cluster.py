@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 
 from console.errors import ConsoleError, UsageError
-from console.scheduler import Unreachable, master_url
+from console.leader import leader_url
+from console.scheduler import Unreachable
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _PIECE = 1 << 16
@@ -38,7 +39,7 @@ class TaskRow:
 async def active_targets(master: str) -> frozenset[str]:
     """The `target` attributes of a master's active agents. Unreachable when it does not answer."""
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
-        found = await _get(http, f"{master_url(master)}/master/slaves")
+        found = await _get(http, f"{await leader_url(master)}/master/slaves")
     agents = (agent for agent in found.get("slaves", ()) if agent.get("active"))
     names = (agent.get("attributes", {}).get("target") for agent in agents)
     return frozenset(name for name in names if isinstance(name, str))
@@ -47,7 +48,7 @@ async def active_targets(master: str) -> frozenset[str]:
 async def tasks(master: str, *, ended: bool = False) -> list[TaskRow]:
     """Every framework's tasks, the newest first; those that have ended too if so wished."""
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
-        state = await _get(http, f"{master_url(master)}/master/state")
+        state = await _get(http, f"{await leader_url(master)}/master/state")
     agents = {agent["id"]: agent for agent in state.get("slaves", ())}
     rows = [_row(framework, task, agents) for framework, task in _tasks(state, ended)]
     return sorted(rows, key=lambda row: row.seconds)
@@ -61,7 +62,7 @@ async def log(
     UsageError for a task that nobody has, ConsoleError where its agent does not give the file.
     """
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
-        base = f"{master_url(master)}/master/state"
+        base = f"{await leader_url(master)}/master/state"
         url, path = await _sandbox(http, await _get(http, base), task_id)
         offset = 0
         while True:

@@ -28,8 +28,9 @@ from console.broadcast import Broadcast
 from console.errors import MasterError
 from console.events import AgentLost, Connected, Disconnected, OfferChanged, Refused, TaskChanged
 from console.events import FrameworkEvent as Event
+from console.leader import checked, leader_url, shown
 from console.mesos import Json, Offer, OfferState, Resources, Status, Task, TaskSpec, TaskState
-from console.scheduler import Subscription, Unreachable, master_url, subscribe
+from console.scheduler import Subscription, Unreachable, subscribe
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ class Framework:
         failover_timeout: float = 600.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._base = master_url(master)
+        self._master = checked(master)
+        self._base = shown(master)
         self._name = name
         self._role = role
         self._hold = hold
@@ -125,7 +127,7 @@ class Framework:
 
     @property
     def url(self) -> str:
-        """Base URL of the master that was asked first."""
+        """Base URL of the master that was asked last; before that what it is found by."""
         return self._base
 
     @property
@@ -220,6 +222,7 @@ class Framework:
         pause = 0.1
         while True:
             try:
+                self._base = await leader_url(self._master)
                 async with subscribe(http, self._base, self._subscribe_call()) as subscription:
                     async for event in self._events(subscription):
                         pause = 0.1

@@ -1,13 +1,56 @@
-"""`--master` of the commands that only look at a running master."""
+"""`--master`: a running master, as HOST:PORT, a list of them, or ZooKeeper that knows who leads."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+
+from console.errors import UsageError
+
+if TYPE_CHECKING:
+    from agent.flags import Given
+
+METAVAR = "HOST:PORT[,…]|zk://…"
+
+
+def master_of(given: Given) -> str:
+    """The master's address. A password in it must come from a file that nobody else can read."""
+    from agent.flags import FILE, content_of
+    from agent.secrets import read_secret
+
+    text = content_of(given.text, given.source)
+    if "@" in text:
+        if not given.text.startswith(FILE):
+            raise UsageError(
+                f"{given.source} has a password in it, which others could read.",
+                remedy="Write the address into a file of mode 600 and give file:///path.",
+            )
+        read_secret(Path(given.text.removeprefix(FILE)))
+    return text
+
+
+def _read(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    from agent.flags import Given
+
+    return None if value is None else master_of(Given(value, "--master"))
+
 
 master_option = click.option(
     *("-m", "--master"),
     default="127.0.0.1:5050",
     show_default=True,
-    metavar="HOST:PORT",
-    help="A running master.",
+    metavar=METAVAR,
+    callback=_read,
+    help="A running master, a list of them, or ZooKeeper that knows it.",
 )
+"""Of the commands that only look at a running master."""
+
+given_master = click.option(
+    *("-m", "--master"),
+    metavar=METAVAR,
+    callback=_read,
+    help="A running Mesos master, a list of them, or ZooKeeper that knows it; without it one is started.",
+)
+"""Of the commands that start one where none is given."""

@@ -34,12 +34,9 @@ class Unreachable(MasterError):
 
 
 def master_url(master: str) -> str:
-    """`host:port` or an http(s) URL as a base URL. UsageError for anything else."""
+    """`host:port` or an http(s) URL as a base URL. UsageError for anything else; see leader.py for lists."""
     text = master if "//" in master else f"//{master}"
     parts = urlsplit(text, scheme="http")
-    if parts.scheme == "zk":
-        remedy = "Give any of its masters as HOST:PORT: it points at the leader."
-        raise UsageError("The console's framework does not ask ZooKeeper for the leader.", remedy=remedy)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{master!r} is not a master's address.", remedy="Write HOST:PORT.")
     try:

@@ -19,6 +19,7 @@ from console.cluster import active_targets
 from console.events import FromTarget, Progressed, TargetDown, TargetUp
 from console.fleet import Member, Setup, TargetName
 from console.framework import Framework
+from console.leader import shown
 from console.run_async import first_error
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class Session:
             framework = Framework(master, hold=plan.hold, name=plan.framework)
             self._framework = await stack.enter_async_context(framework)
             await framework.ready()
-            self.tell(MASTER, f"subscribed at {master} as {framework.id}")
+            self.tell(MASTER, f"subscribed at {framework.url} as {framework.id}")
 
     async def _start_master(self, stack: AsyncExitStack, port: int) -> str:
         from emulation.master import Master
@@ -244,7 +245,7 @@ async def open_session(
         starts = []
         for target in targets:
             if target.text in present:
-                session.tell(target.text, f"is an agent of {master} already")
+                session.tell(target.text, f"is an agent of {shown(master or '')} already")
             else:
                 starts.append(asyncio.create_task(session.add(target), name=f"start {target.text}"))
         try:

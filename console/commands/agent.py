@@ -16,6 +16,7 @@ import click
 from console.agent_flags import CONTEXT, agent_flags, given_by
 from console.completion import complete_target
 from console.errors import ConsoleError, UsageError
+from console.master_option import METAVAR, master_of
 
 if TYPE_CHECKING:
     from agent.config import AgentConfig
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @click.command(context_settings=CONTEXT)
 @click.option(
     *("-m", "--master"),
-    metavar="HOST:PORT[,…]|zk://…",
+    metavar=METAVAR,
     help="The Mesos master, a list of them, or ZooKeeper that knows it.",
 )
 @click.option(
@@ -111,22 +112,6 @@ def make_plan(
         raise UsageError("There is no target.", remedy="Give --target, or --config with some.")
     config = configure(given)
     return AgentPlan(master_of(told), config, specs, None if targets else file, "logging_level" in given)
-
-
-def master_of(given: Given) -> str:
-    """The master's address. A password in it must come from a file that nobody else can read."""
-    from agent.flags import FILE, content_of
-    from agent.secrets import read_secret
-
-    text = content_of(given.text, given.source)
-    if "@" in text:
-        if not given.text.startswith(FILE):
-            raise UsageError(
-                f"{given.source} has a password in it, which others could read.",
-                remedy="Write the address into a file of mode 600 and give file:///path.",
-            )
-        read_secret(Path(given.text.removeprefix(FILE)))
-    return text
 
 
 def parse_attributes(texts: tuple[str, ...]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from console.completion import complete_board
+from console.master_option import METAVAR
 
 if TYPE_CHECKING:
     from console.output import Reporter
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("board", shell_complete=complete_board)
 @click.option("--port", metavar="DEV", help="Its serial port; without it the one that looks like it.")
-@click.option("-m", "--master", metavar="HOST:PORT", help="A running master; without it one is started.")
+@click.option("-m", "--master", metavar=METAVAR, help="A running master; without it one is started.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(board: str, port: str | None, master: str | None, as_json: bool) -> None:
     """Bring up the agent of a real BOARD over its serial port, and show what it says, until Ctrl-C.

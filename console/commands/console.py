@@ -8,15 +8,14 @@ import click
 
 from console.completion import complete_target
 from console.errors import UsageError
+from console.master_option import given_master
 
 
 @click.command()
 @click.option(
     "-t", "--target", "targets", multiple=True, shell_complete=complete_target, help="Several times."
 )
-@click.option(
-    "-m", "--master", metavar="HOST:PORT", help="A running Mesos master; without it one is started."
-)
+@given_master
 @click.option("--demo", is_flag=True, help="Open on the demo fleet: two emulated boards and the host.")
 @click.option("--readonly", is_flag=True, help="Look only: nothing that changes a task, an offer or a board.")
 @click.option("--serve", is_flag=True, help="Serve it to a browser (not built yet).")

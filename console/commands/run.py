@@ -11,6 +11,7 @@ import click
 
 from console.completion import complete_module, complete_target
 from console.errors import ConsoleError, Exit, UsageError, exit_code
+from console.master_option import given_master
 from console.mesos import TaskState
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ _STATES = [state.value for state in TaskState if state.terminal]
 @click.option(
     "-t", "--target", required=True, shell_complete=complete_target, help="Where: stm32f4@qemu, host …"
 )
-@click.option(
-    "-m", "--master", metavar="HOST:PORT", help="A running Mesos master; without it one is started."
-)
+@given_master
 @click.option(
     "-a", "--args", "arguments", multiple=True, metavar="ARGS", help="Arguments, split as a shell does."
 )

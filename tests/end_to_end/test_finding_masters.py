@@ -6,6 +6,7 @@ The genuine master here cannot contend itself (docs/agent.md): the test writes i
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from agent.config import AgentConfig
 from agent.events import EventStream, Registered
 from agent.gateway import Gateway
 from agent.wire.upid import Upid
+from console.events import Connected
+from console.fleet import parse_name
+from console.leader import leader_url
+from console.scheduler import Unreachable
+from console.session import Plan, open_session
 from emulation.master import Master
 from hal.host import HostTarget
 
@@ -68,3 +74,49 @@ async def test_a_list_of_masters_is_a_standby(tmp_path: Path) -> None:
             await one.stop(grace=0)
             assert (await registered(events)).master == two.address
     await target.close()
+
+
+async def mma(*words: str) -> tuple[int, list[dict[str, object]], str]:
+    """Exit code, the JSON lines and what went to stderr."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "console.cli", *words, "--json"), stdout=pipe, stderr=pipe
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, [json.loads(line) for line in out.splitlines()], err.decode()
+
+
+async def test_commands_find_the_master_where_agents_do(tmp_path: Path) -> None:
+    async with Master() as one, Master() as two, ZooKeeper(tmp_path) as server:
+        with contender(server) as leader:
+            contend(leader, upid(one))
+            zk = f"zk://{server.address}/mesos"
+            code, told, err = await mma("run", "fib", "--target", "host", "--args", "20", "--master", zk)
+            assert code == 0, err
+            assert told[-1]["state"] == "TASK_FINISHED"
+            by_list = f"127.0.0.1:1,{one.address}"
+            for where in (zk, by_list):
+                code, tasks, err = await mma("ps", "--all", "--master", where)
+                assert [task["state"] for task in tasks] == ["TASK_FINISHED"], err
+            assert (await mma("offers", "--master", zk))[:2] == (0, [])
+            # the console's session: its framework and its agents go where the leader goes
+            plan = Plan(framework="mma-console")
+            async with open_session([parse_name("host")], master=zk, plan=plan) as session:
+                assert session.framework.url == f"http://{one.address}"
+                async with session.framework.listen() as queue:
+                    with contender(server) as next_one:
+                        contend(next_one, upid(two))
+                        leader.stop()
+                        await one.stop(grace=0)
+                        async with asyncio.timeout(60):
+                            while not isinstance(event := await queue.get(), Connected):
+                                pass
+                            assert two.address in event.url
+                            await session.framework.wait_for_offer("host")
+
+
+async def test_a_zookeeper_without_a_leader_is_told(tmp_path: Path) -> None:
+    async with ZooKeeper(tmp_path) as server:
+        with pytest.raises(Unreachable, match="names no leading master"):
+            await leader_url(f"zk://{server.address}/mesos", patience=1.0)
