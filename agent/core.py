@@ -27,7 +27,6 @@ from agent.guard import Sealed, seal
 from agent.inbox import parse
 from agent.janitor import Janitor
 from agent.limits import limited
-from agent.once import Once
 from agent.operations import Operations
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
@@ -108,7 +107,10 @@ class Agent:
         self._ready = False
         """What was kept of an earlier life is read: before that no master may hear of us."""
         self._group: asyncio.TaskGroup | None = None
-        self._stopping = Once()
+        self._recovery: asyncio.Task[None] | None = None
+        self._life: asyncio.Timeout | None = None
+        """Expires when the agent is to stop: lighter than a task that waits for that."""
+        self._stopping = False
         self._shut_down = ""
 
     # -- facts --------------------------------------------------------------------------------------------
@@ -207,12 +209,12 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                pump = group.create_task(self._pump(events), name=f"events of {self.target_name}")
-                look = group.create_task(self._look_for_executors(), name=f"recovery of {self.target_name}")
-                await self._stopping.wait()
+                name = f"recovery of {self.target_name}"
+                self._recovery = group.create_task(self._look_for_executors(), name=name)
+                await self._pump(events)
                 self._group = None
-                pump.cancel()
-                look.cancel()
+                if self._recovery is not None:
+                    self._recovery.cancel()
                 for task in self.tasks.book.tasks():
                     if task.preparation is not None:
                         task.preparation.cancel()
@@ -263,22 +265,41 @@ class Agent:
             if self.agent_id:
                 self.tell_master(internal.UnregisterSlaveMessage(slave_id=mesos.SlaveID(value=self.agent_id)))
             self._shut_down_now("unregistered")
-        self._stopping.set()
+        self._stop()
+
+    def _stop(self) -> None:
+        if not self._stopping and self._life is not None:
+            self._life.reschedule(asyncio.get_running_loop().time())
+        self._stopping = True
 
     def _shut_down_now(self, reason: str) -> None:
         self._shut_down = reason
         self.registration.terminate()
         self._shelf.forget_agent()
-        self._stopping.set()
+        self._stop()
 
     async def _pump(self, events: AsyncIterator[Event]) -> None:
-        async for event in events:
-            try:
-                self.sandboxes.on_event(event)
-                self.tally.on_event(event)
-                self.executors.on_event(event)
-            except Exception:
-                log.exception("%s could not handle %r", self.target_name, event)
+        """Handle what the target tells, until the agent is to stop."""
+        if self._stopping:
+            return
+        try:
+            async with asyncio.timeout(None) as self._life:
+                async for event in events:
+                    self._on_event(event)
+                await asyncio.get_running_loop().create_future()  # a target that is closed tells no more
+        except TimeoutError:
+            if not self._stopping:
+                raise
+        finally:
+            self._life = None
+
+    def _on_event(self, event: Event) -> None:
+        try:
+            self.sandboxes.on_event(event)
+            self.tally.on_event(event)
+            self.executors.on_event(event)
+        except Exception:
+            log.exception("%s could not handle %r", self.target_name, event)
 
     async def _look_for_executors(self) -> None:
         """What an earlier life left on the target: its executors are taken up, all else goes."""
@@ -289,6 +310,7 @@ class Agent:
                 log.warning("%s does not tell what it runs: %s", self.target_name, error)
                 await asyncio.sleep(RECOVERY_RETRY)
             else:
+                self._recovery = None
                 return self.tasks.recovered(adopted, living)
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
@@ -156,6 +157,11 @@ class Gateway:
         self._stack.push_async_callback(self._fetcher.close)
         self._stack.push_async_callback(self._close_ports)
         self._janitor = Janitor(self._files, self.config, self._living_sandboxes)
+        self._around = Surroundings(
+            *(self.config, self._fetcher, self._hub.publish, self._hostname),
+            sandboxes=Path(os.path.realpath(self._files)),  # noqa: ASYNC240 - once, before there are agents
+            janitor=self._janitor,
+        )
         for work, name in ((self._watch_masters(), "master detection"), (self._janitor.run(), "janitor")):
             task = asyncio.create_task(work, name=name)
             self._stack.callback(task.cancel)
@@ -229,11 +235,7 @@ class Gateway:
             berth = await self._berth()
             seat = Seat(berth.port, f"slave({berth.next_number})", self._agents)
             berth.next_number += 1
-            around = Surroundings(
-                *(config or self.config, self._fetcher, self._hub.publish, self._hostname),
-                sandboxes=self._files,
-                janitor=self._janitor,
-            )
+            around = replace(self._around, config=config) if config else self._around
             agent = Agent(target, seat, Shelf(self._store, name), around)
             berth.port.add(agent)
             berth.agents[agent.id] = self._agents[name] = agent

@@ -60,7 +60,8 @@ class Operations:
         self._base = list(base)
         self._config = config
         self._on_done = on_done
-        self._pool = Pool(self._base)
+        self._pool: Pool | None = None
+        """What the base has become by operations; None while it is as it was: most stay so."""
         self._known: dict[bytes, mesos.Operation] = {}
         self._timers: dict[bytes, asyncio.TimerHandle] = {}
         self._connected = False
@@ -70,7 +71,7 @@ class Operations:
     @property
     def total(self) -> list[mesos.Resource]:
         """What the agent has, with its reservations."""
-        return self._pool.resources()
+        return list(self._base) if self._pool is None else self._pool.resources()
 
     @property
     def reserved(self) -> list[mesos.Resource]:
@@ -85,8 +86,9 @@ class Operations:
     def recover(self, reserved: Iterable[mesos.Resource], operations: Iterable[mesos.Operation]) -> None:
         """Take up the records of an earlier life. ResourceError when the target has not any more what was
         reserved of it."""
-        pool = Pool(self._base)
+        pool = None
         for item in reserved:
+            pool = pool or Pool(self._base)
             pool.convert([without_reservation(item, all_dynamic=True)], [item])
         self._pool = pool
         self._known = {operation.uuid.value: operation for operation in operations}
@@ -105,7 +107,9 @@ class Operations:
             return self._send(key)
         status = mesos.OperationStatus(state=mesos.OPERATION_FINISHED)
         try:
-            self._pool.convert(*_conversion(message.operation_info))
+            pool = self._pool or Pool(self._base)
+            pool.convert(*_conversion(message.operation_info))
+            self._pool = pool
         except ResourceError as error:
             status.state = mesos.OPERATION_FAILED
             status.message = str(error)

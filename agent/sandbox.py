@@ -57,8 +57,9 @@ class Sandboxes:
         find: Callable[[str], TaskRecord | None],
         log_limit: int,
     ) -> None:
-        """`find` gives a task by its name at the target; `log_limit` is in bytes."""
-        self.root = Path(os.path.realpath(root))
+        """`root` is absolute and free of links; `find` gives a task by its name at the target; `log_limit` is
+        in bytes."""
+        self.root = root
         self._limit = log_limit
         self.write_errors = 0
         self._agent_id = agent_id
