@@ -28,12 +28,14 @@ from console.model import MASTER, State, start
 from console.notices import notices
 from console.palette import ActionProvider
 from console.readonly import refusal
+from console.saved import Saved
 from console.screens.logs import LogsScreen
 from console.screens.tasks import TasksScreen
 from console.screens.view import View
-from console.theme import DARK, LIGHT
+from console.theme import DARK, OURS, variables
 from console.views import VIEWS
 
+NOTHING_SAVED = Saved()
 _TICK = 1.0
 _TROUBLE_SECONDS = 12.0
 
@@ -43,7 +45,8 @@ class ConsoleApp(App[None]):
 
     `backend` opens the session once the first frame is on the screen. `targets` are the names that will
     come up, so that they are shown from the start. `keymap` gives actions other keys, by their ids.
-    `readonly` refuses what changes a task, an offer or a board.
+    `readonly` refuses what changes a task, an offer or a board. It begins where `saved` says, and gives
+    `keep` where it was left. An empty `theme` is that of `saved`.
     """
 
     TITLE = "mma-console"
@@ -67,16 +70,24 @@ class ConsoleApp(App[None]):
         *,
         targets: Sequence[str] = (),
         keymap: Mapping[str, str] | None = None,
+        theme: str = "",
         readonly: bool = False,
+        saved: Saved = NOTHING_SAVED,
+        keep: Callable[[Saved], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if saved.view in self.MODES:
+            self.DEFAULT_MODE = saved.view  # type: ignore[misc] # Textual reads it of the instance
         super().__init__()
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = DARK.name
+        for ours in OURS:
+            self.register_theme(ours)
+        known = self.available_themes
+        self.theme = next((one for one in (theme, saved.theme) if one in known), DARK.name)
         self.overrides = dict(keymap or {})
         self.set_keymap(self.overrides)
         self.readonly = readonly
+        self._saved = saved
+        self._keep = keep
         self._factory = backend
         self._clock = clock
         self._feed = Feed(start(targets), clock, self._changed)
@@ -88,7 +99,7 @@ class ConsoleApp(App[None]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """For themes that are not ours."""
-        return DARK.variables
+        return variables(self.current_theme)
 
     # -- what views draw
 
@@ -131,9 +142,25 @@ class ConsoleApp(App[None]):
             )
         self.redraw()
 
+    # -- where it was left
+
+    def remembered(self, view: str) -> Mapping[str, Any]:
+        """What a view was like when the last session ended; empty if it is not known."""
+        return self._saved.views.get(view, {})
+
+    def _remember(self) -> None:
+        """Keep what the views are like. Those that were not opened stay as they were kept."""
+        screens = [stack[0] for stack in self._screen_stacks.values() if stack]
+        views = {one.NAME: one.remember() for one in screens if isinstance(one, View) and one.is_mounted}
+        self._saved = Saved(self.current_mode, self.theme, {**self._saved.views, **views})
+        if self._keep is not None:
+            self._keep(self._saved)
+
     # -- the session
 
     def on_mount(self) -> None:
+        if self._saved.trouble:
+            self.notify(self._saved.trouble, timeout=_TROUBLE_SECONDS, markup=False)
         self.set_interval(_TICK, self._tick)
         self._collector.begin()
         self._folding = asyncio.create_task(self._feed.run(), name="feed")
@@ -142,7 +169,12 @@ class ConsoleApp(App[None]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, self.exit)
+                loop.add_signal_handler(number, self._told_to_end)
+
+    def _told_to_end(self) -> None:
+        """A signal: the terminal was closed, or somebody ended us."""
+        self._remember()
+        self.exit()
 
     def _tick(self) -> None:
         self.redraw()
@@ -320,7 +352,9 @@ class ConsoleApp(App[None]):
         self.push_screen(Help(self.overrides))
 
     def action_app_theme(self) -> None:
-        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+        names = [theme.name for theme in OURS]
+        place = names.index(self.theme) + 1 if self.theme in names else 0
+        self.theme = names[place % len(names)]
 
     def action_app_picture(self) -> None:
         name = time.strftime("mma-console-%Y%m%d-%H%M%S.svg", time.localtime(self.now))
@@ -350,6 +384,7 @@ class ConsoleApp(App[None]):
 
     def _leave(self, yes: bool | None) -> None:
         if yes:
+            self._remember()
             self.run_worker(self._stop(), group="leave", exclusive=True)
 
     async def _stop(self) -> None:

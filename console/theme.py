@@ -1,11 +1,14 @@
-"""The console's two looks. One accent; green, amber and red only for states.
+"""The console's three looks. One accent; green, amber and red only for states.
 
 Contrast of every text colour on its background is at least 4.5 to 1 (WCAG AA); a test holds that.
 """
 
 from __future__ import annotations
 
-from textual.theme import Theme
+from collections.abc import Sequence
+
+from textual.color import Color
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
     name="mma-dark",
@@ -80,3 +83,65 @@ LIGHT = Theme(
         "block-cursor-blurred-background": "#ecede7",
     },
 )
+
+CONTRAST = Theme(
+    name="mma-contrast",
+    dark=True,
+    primary="#5ff0ff",
+    secondary="#a8c7ff",
+    accent="#5ff0ff",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#1c1c1c",
+    success="#7dff7d",
+    warning="#ffd75f",
+    error="#ff8c8c",
+    variables={
+        **DARK.variables,
+        "dim": "#d0d0d0",
+        "strong": "#ffffff",
+        "track": "#5a5a5a",
+        "rule": "#8a8a8a",
+        "cursor": "#00366b",
+        "cursor-idle": "#262626",
+        "bar": "#1c1c1c",
+        "scrollbar": "#8a8a8a",
+        "scrollbar-hover": "#d0d0d0",
+        "scrollbar-active": "#5ff0ff",
+        "scrollbar-background": "#000000",
+        "scrollbar-background-hover": "#000000",
+        "scrollbar-background-active": "#000000",
+        "scrollbar-corner-color": "#000000",
+        "border": "#5ff0ff",
+        "border-blurred": "#8a8a8a",
+    },
+)
+
+OURS = (DARK, LIGHT, CONTRAST)
+
+
+def names() -> Sequence[str]:
+    """Every theme that can be chosen: ours first, then Textual's."""
+    return (*(theme.name for theme in OURS), *sorted(BUILTIN_THEMES))
+
+
+def variables(theme: Theme) -> dict[str, str]:
+    """What our widgets need beside Textual's own variables, mixed from a theme that does not have it."""
+    ground = Color.parse(theme.background or ("#121212" if theme.dark else "#efefef"))
+    ink = Color.parse(theme.foreground or ("#e0e0e0" if theme.dark else "#1f1f1f"))
+    if -1 in (ground.ansi or 0, ink.ansi or 0):  # the terminal's own colours cannot be mixed
+        return dict(DARK.variables if theme.dark else LIGHT.variables)
+
+    def mixed(share: float) -> str:
+        return ground.blend(ink, share).hex
+
+    return {
+        "dim": mixed(0.72),
+        "strong": ink.hex,
+        "track": mixed(0.2),
+        "rule": mixed(0.22),
+        "cursor": mixed(0.16),
+        "cursor-idle": mixed(0.08),
+        "bar": mixed(0.05),
+    }

@@ -24,7 +24,14 @@ APP: tuple[Action, ...] = (
         show=True,
     ),
     Action("app.help", ("?", "f1"), "Help", "This page.", Group.CONSOLE, Scope.APP, show=True),
-    Action("app.theme", ("t",), "Light / dark", "Change the colours.", Group.CONSOLE, Scope.APP),
+    Action(
+        "app.theme",
+        ("t",),
+        "Theme",
+        "The next colours: dark, light, high contrast.",
+        Group.CONSOLE,
+        Scope.APP,
+    ),
     Action(
         "app.picture", ("ctrl+s",), "Picture", "Save the screen as an SVG file.", Group.CONSOLE, Scope.APP
     ),

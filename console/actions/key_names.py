@@ -21,6 +21,13 @@ _NAMES = {
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "greater_than_sign": ">",
+    "less_than_sign": "<",
+    "comma": ",",
+    "full_stop": ".",
+    "plus": "+",
+    "minus": "-",
+    "exclamation_mark": "!",
+    "equals_sign": "=",
 }
 
 

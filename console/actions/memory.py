@@ -42,7 +42,6 @@ MEMORY: tuple[Action, ...] = (
         Scope.MEMORY,
         show=True,
     ),
-    Action("memory.again", ("N",), "Find next", "The next place with it.", Group.MEMORY, Scope.MEMORY),
     Action(
         "memory.edit",
         ("e",),

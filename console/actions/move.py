@@ -30,4 +30,20 @@ MOVE: tuple[Action, ...] = (
         Group.MOVE,
         Scope.VIEW,
     ),
+    Action(
+        "view.match_next",
+        ("N",),
+        "Next match",
+        "The next line that the filter found; in bytes, the next place.",
+        Group.MOVE,
+        Scope.VIEW,
+    ),
+    Action(
+        "view.match_previous",
+        ("P",),
+        "Last match",
+        "The line that it found before.",
+        Group.MOVE,
+        Scope.VIEW,
+    ),
 )

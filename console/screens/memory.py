@@ -325,8 +325,12 @@ class MemoryScreen(View):
         else:
             self.post_message(Trouble("Which bytes?", "x shows those of the selected part."))
 
-    def action_memory_again(self) -> None:
-        self._find(self.hex.address + 1)
+    def go_match(self, by: int) -> None:
+        """In the bytes, the next place with what was found; else as everywhere."""
+        if self.has_class("-bytes") and by > 0:
+            self._find(self.hex.address + 1)
+        else:
+            super().go_match(by)
 
     def _find(self, start: int) -> None:
         pattern, target = self._pattern, self.target

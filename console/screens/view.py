@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
@@ -14,13 +14,14 @@ from textual.widget import Widget
 from console.actions import Scope, bindings
 from console.filters import Filter
 from console.logbook import ALL
-from console.messages import LaunchAsked
+from console.messages import LaunchAsked, Trouble
 from console.model import State, start
 from console.readonly import refusal
 from console.spans import EMPTY, Line
 from console.views import VIEWS
 from console.widgets.filter_bar import FilterBar
 from console.widgets.key_bar import KeyBar
+from console.widgets.lines import LinesView
 from console.widgets.log_view import LogView
 from console.widgets.page import Page
 from console.widgets.status_line import StatusLine
@@ -42,6 +43,10 @@ class Host(Protocol):
         ...
 
     readonly: bool
+
+    def remembered(self, view: str) -> Mapping[str, Any]:
+        """What a view was like when the last session ended."""
+        ...
 
 
 class View(Screen[None]):
@@ -129,6 +134,23 @@ class View(Screen[None]):
     def on_mount(self) -> None:
         self.set_focus(self.main())
         self.draw()
+        self.restore(cast("Host", self.app).remembered(self.NAME))
+
+    # -- where it was left
+
+    def remember(self) -> dict[str, Any]:
+        """What the next session begins with, for JSON: filter and sorting. Others add theirs."""
+        sorts = {table.id: table.sorting for table in self.query(Table) if table.id and table.sorting}
+        return {"filter": self.query_one(FilterBar).where.text, "sort": sorts}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Make it so again, as far as it makes sense."""
+        text, sorts = kept.get("filter"), kept.get("sort")
+        if isinstance(text, str) and text:
+            self.query_one(FilterBar).put(text)
+        for table in self.query(Table):
+            if isinstance(sorts, dict) and table.id in sorts:
+                table.sorting = str(sorts[table.id])
 
     def on_screen_resume(self) -> None:
         self.draw()
@@ -145,6 +167,22 @@ class View(Screen[None]):
 
     def on_filter_bar_left(self) -> None:
         self.set_focus(self.main())
+
+    def go_match(self, by: int) -> None:
+        """Through what the filter left over."""
+        main = self.main()
+        if not self.query_one(FilterBar).where or not isinstance(main, LinesView):
+            self.post_message(Trouble("There is nothing to go through.", "/ finds lines."))
+        elif by > 0:
+            main.action_list_down()
+        else:
+            main.action_list_up()
+
+    def action_view_match_next(self) -> None:
+        self.go_match(1)
+
+    def action_view_match_previous(self) -> None:
+        self.go_match(-1)
 
     # -- going elsewhere
 

@@ -55,6 +55,11 @@ class FilterBar(Horizontal):
         self.add_class("-on")
         self.screen.set_focus(self.query_one(Input))
 
+    def put(self, text: str) -> None:
+        """A filter without typing it."""
+        self.query_one(Input).value = text
+        self.add_class("-on")
+
     def clear(self) -> None:
         """No filter, no line."""
         field = self.query_one(Input)

@@ -291,6 +291,19 @@ class Table(LinesView, Generic[R]):
 
     # -- sorting
 
+    @property
+    def sorting(self) -> str:
+        """The title of the column that it is sorted by, `-` before it for the other way round; or empty."""
+        return ("-" if self._reverse else "") + self._sort.title if self._sort is not None else ""
+
+    @sorting.setter
+    def sorting(self, value: str) -> None:
+        title = value.removeprefix("-")
+        able = (column for column in self._columns if column.sort is not None and column.title == title)
+        self._sort = next(able, None)
+        self._reverse = self._sort is not None and value.startswith("-")
+        self._arrange()
+
     def _sort_at(self, x: int) -> None:
         left = self._MARGIN
         for column, cells in self._widths:

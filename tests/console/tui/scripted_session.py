@@ -12,7 +12,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from console.app import ConsoleApp
+from console.app import NOTHING_SAVED, ConsoleApp
 from console.backend import BackendFactory, Post
 from console.events import (
     Connected,
@@ -25,6 +25,7 @@ from console.events import (
     UsageRead,
 )
 from console.mesos import Offer, OfferState, Resources, Status, Task, TaskSpec, TaskState
+from console.saved import Saved
 from hal.budget import Needs, Parts, split
 from hal.errors import ModuleError
 from hal.target import (
@@ -317,18 +318,28 @@ class TestApp(ConsoleApp):
         self,
         events: Sequence[tuple[float, Event]] | None = None,
         *,
-        theme: str = "mma-dark",
+        theme: str = "",
         targets: Sequence[str] = TARGETS,
         keymap: dict[str, str] | None = None,
         readonly: bool = False,
         backend: Callable[[Post], AbstractAsyncContextManager[ScriptedBackend]] | None = None,
+        saved: Saved = NOTHING_SAVED,
+        keep: Callable[[Saved], None] | None = None,
     ) -> None:
         self.made: list[ScriptedBackend] = []
         clock = Clock()
         opener = backend or factory(clock, events, self.made)
         self._good = factory(clock, events, self.made)
-        super().__init__(opener, targets=targets, keymap=keymap, readonly=readonly, clock=clock)
-        self.theme = theme
+        super().__init__(
+            opener,
+            targets=targets,
+            keymap=keymap,
+            theme=theme,
+            readonly=readonly,
+            saved=saved,
+            keep=keep,
+            clock=clock,
+        )
 
     def replace_backend(self) -> None:
         """The next session comes up."""

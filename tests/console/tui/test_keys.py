@@ -313,7 +313,7 @@ async def test_logs_of_one_source() -> None:
 
 
 async def test_the_theme_changes_everything_drawn() -> None:
-    """Light and dark, and back."""
+    """Dark, light, high contrast, and back."""
     app = TestApp()
     async with app.run_test() as pilot:
         await settle(pilot)
@@ -322,6 +322,9 @@ async def test_the_theme_changes_everything_drawn() -> None:
         await pilot.pause()
         assert app.theme == "mma-light"
         assert app.export_screenshot() != dark
+        await pilot.press("t")
+        await pilot.pause()
+        assert app.theme == "mma-contrast"
         await pilot.press("t")
         await pilot.pause()
         assert app.theme == "mma-dark"

@@ -15,7 +15,7 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 import console
-from console.theme import DARK, LIGHT
+from console.theme import OURS
 from tests.console.tui.scripted_session import TestApp, settle
 
 HEAVY = (
@@ -39,7 +39,7 @@ def test_the_first_frame_needs_nothing_heavy() -> None:
     assert done.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("theme", OURS, ids=lambda theme: theme.name)
 def test_every_text_can_be_read(theme: Theme) -> None:
     """Contrast of at least 4.5 to 1 on every background that text stands on (WCAG 2.1, 1.4.3)."""
     names = {
