@@ -121,7 +121,7 @@ class Backend(Protocol):
         ...
 
     async def load(self, path: Path) -> bytes:
-        """A .wasm, .wat or .c file as a module that a target would run."""
+        """A .wasm, .wat, .c or .zig file as a module that a target would run."""
         ...
 
     async def size(self, module: bytes, target: str, arguments: Sequence[str], budget: Budget) -> Parts:

@@ -15,6 +15,8 @@ COMMANDS = {
     "doctor": "What is installed, what is missing and how to get it.",
     "master": "Run the genuine Apache Mesos master on loopback.",
     "agent": "Put targets behind a master as its agents.",
+    "new": "Begin an executor: a source that builds and runs, and a README.",
+    "build": "Compile an executor's source; what is wrong with it, by line.",
     "run": "Run one WASM module as a Mesos task and judge how it ends.",
     "ci": "Play scenarios headless: tasks, stimuli, faults, expectations.",
     "replay": "Open the console on a recording of a case that failed.",

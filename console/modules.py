@@ -1,13 +1,17 @@
-"""Guest modules as files: the shipped examples, and any .wasm, .wat or .c turned into WASM bytes."""
+"""Guest modules as files: the shipped examples, and any .wasm, .wat, .c or .zig turned into WASM bytes."""
 
 from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hal.errors import ModuleError
 
-SUFFIXES = (".c", ".wat", ".wasm")
+if TYPE_CHECKING:
+    from hal.guest import Built
+
+SUFFIXES = (".c", ".zig", ".wat", ".wasm")
 
 
 def examples() -> tuple[Path, ...]:
@@ -20,7 +24,7 @@ def find(name: str) -> Path:
     """A file, or by its bare name an example (`fib`). ModuleError when there is neither."""
     path = Path(name)
     if path.is_dir():
-        raise ModuleError(f"{name} is a folder.", remedy="Name a .wasm, .wat or .c file.")
+        raise ModuleError(f"{name} is a folder.", remedy="Name a .wasm, .wat, .c or .zig file.")
     if path.exists():
         return path
     for example in examples():
@@ -31,14 +35,19 @@ def find(name: str) -> Path:
 
 
 def load(path: Path) -> bytes:
-    """The module's bytes; sources are compiled (blocks for some 100 ms, so call it in a thread).
+    """The module's bytes, as build() makes them."""
+    return build(path).module
+
+
+def build(path: Path) -> Built:
+    """The module of a file; sources are compiled (blocks for some 100 ms, so call it in a thread).
 
     ModuleError when the module is at fault, ToolchainError when the compiler is.
     """
-    from hal.guest import build_module
+    from hal import guest
 
     try:
-        return build_module(path)
+        return guest.build(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ModuleError(

@@ -5,17 +5,21 @@ Every one carries the sentence that the user reads, and where there is one, the 
 
 from __future__ import annotations
 
+from hal.problems import Problem
+
 
 class HalError(Exception):
     """Something the HAL cannot do.
 
     `str(error)` is one or two sentences for a person: what is wrong and, from `remedy`, what to do.
+    `problems` are a compiler's, where that is what failed.
     """
 
-    def __init__(self, message: str, *, remedy: str = "") -> None:
+    def __init__(self, message: str, *, remedy: str = "", problems: tuple[Problem, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        self.problems = problems
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()

@@ -99,7 +99,7 @@ class Launcher:
         gpio: str | None = None,
         sensors: Iterable[str] = (),
     ) -> Launched:
-        """Launch a .wasm, .wat or .c file, or an example by its name. Errors say why not."""
+        """Launch a .wasm, .wat, .c or .zig file, or an example by its name. Errors say why not."""
         ask = parse_ask(mem=mem, cpus=cpus, stack=stack, memory=memory, log=log, gpio=gpio, sensors=sensors)
         work = self._rig.submit(find(str(module)), arguments, ask)
         return Launched(self._loop, self._rig, self._loop.run(work))

@@ -63,7 +63,7 @@ def command(
     as_json: bool,
     junit: Path | None,
 ) -> int:
-    """Run MODULE (.wasm, .wat, .c, an example's name) as a Mesos task; exit 0 only if it ends as expected."""
+    """Run MODULE (.wasm, .wat, .c, .zig, an example) as a Mesos task; exit 0 only if it ends as expected."""
     from console.budgets import parse_ask
     from console.fleet import parse_name
     from console.modules import find

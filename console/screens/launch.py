@@ -86,7 +86,9 @@ class Launch(Dialog[TaskSpec]):
             box.border_subtitle = "enter launches · tab goes on · esc cancels"
             with Horizontal(classes="row"):
                 yield Label("Module")
-                yield Input(placeholder="an example, or a .wasm, .wat or .c file", id="module", compact=True)
+                yield Input(
+                    placeholder="an example, or a .wasm, .wat, .c or .zig file", id="module", compact=True
+                )
             yield self._module_table()
             for row in _FIELDS:
                 with Horizontal(classes="row"):

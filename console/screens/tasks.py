@@ -86,7 +86,7 @@ class TasksScreen(ListView):
             return nothing("No task runs.", "a shows the ended ones; n launches another.")
         return nothing(
             "No tasks yet.",
-            "n chooses a module (an example, or a .wasm, .wat or .c file) and launches it.",
+            "n chooses a module (an example, or a .wasm, .wat, .c or .zig file) and launches it.",
         )
 
     def rows(self) -> Sequence[TaskRow]:

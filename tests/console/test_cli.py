@@ -92,7 +92,7 @@ def test_wrong_usage_is_exit_2_and_a_sentence(
         ("empty.wasm", b"", "does not begin with"),
         ("text.wasm", b"hello\n", "does not begin with"),
         ("cut.wasm", b"\0asm\1\0\0\0\1\5", "not valid"),
-        ("note.txt", b"hello\n", "Name a .wasm, .wat or .c file"),
+        ("note.txt", b"hello\n", "Name a .wasm, .wat, .c or .zig file"),
         ("import.wat", b'(module (import "env" "f" (func)) (func (export "main")))', "imports env.f"),
         ("bad.c", b"int main(void) { return x; }\n", "bad.c:1:25"),
     ],

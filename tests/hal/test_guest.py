@@ -66,7 +66,7 @@ def test_many_errors_are_cut() -> None:
 def test_errors_in_text_come_with_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "bad.wat"
     path.write_text("(module\n  (func i32.addd))")
-    with pytest.raises(ModuleError, match=r"^bad\.wat:2:9: "):
+    with pytest.raises(ModuleError, match=r"bad\.wat:2:9: error: unknown operator"):
         build_module(path)
 
 

@@ -257,3 +257,14 @@ async def test_close_leaves_no_thread() -> None:
     await target.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("executor ")]
     await target.close()
+
+
+TEMPLATES = sorted((Path(str(resources.files("firmware"))) / "sdk" / "templates").iterdir())
+
+
+@pytest.mark.parametrize("source", TEMPLATES, ids=lambda path: path.name)
+async def test_templates(host: HostTarget, source: Path) -> None:
+    """What `mma new executor` begins with; the host has no pins to blink."""
+    ended = await run(host, Launch("a", build_module(source)))
+    wanted = {"hello": (0, b"hello"), "rule": (0, b"3"), "blink": (1, b"")}[source.stem]
+    assert (ended.cause, ended.status, ended.output) == (Cause.EXITED, *wanted)

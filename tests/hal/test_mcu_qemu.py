@@ -71,6 +71,18 @@ async def test_the_examples(board: Board) -> None:
         assert (ended.cause, ended.status) == (Cause.EXITED, 0)
 
 
+async def test_the_templates() -> None:
+    """What `mma new executor` begins with, in each language."""
+    async with device() as (target, _):
+        for source in sorted((EXAMPLES.parent / "templates").iterdir()):
+            grants = Grants(gpio=frozenset({0})) if source.stem == "blink" else Grants()
+            events = await play(target, Launch("a", build_module(source), grants=grants))
+            ended = end_of(events)
+            wanted = {"hello": b"hello", "rule": b"3", "blink": b""}[source.stem]
+            assert (ended.cause, ended.status, ended.output) == (Cause.EXITED, 0, wanted), source
+            assert source.stem != "blink" or output_of(events) == b"blinked 5 times\n"
+
+
 async def test_source_lines_of_a_trap() -> None:
     def without_pc(text: str) -> str:
         return re.sub(r", pc 0x\w+", "", text)
