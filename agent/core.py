@@ -413,12 +413,22 @@ class Agent:
         elif isinstance(content, internal.PingSlaveMessage):
             self.registration.on_ping(message.sender, content.connected)
         elif message.sender != self.registration.master:
+            if self._is_from_driver(content, message.sender) and self.registration.running:
+                return self._from_master_while_registered(content)
             log.warning(
                 "%s: %s from %s is ignored: the master is %s",
                 *(self.target_name, message.name, message.sender, self.registration.master),
             )
         elif self.registration.standing is not Standing.TERMINATING:
             self._from_master(content)
+
+    def _is_from_driver(self, content: Message, sender: Upid) -> bool:
+        """Mesos's own scheduler driver sends framework messages to agents directly
+        (SchedulerProcess::sendFrameworkMessage in src/sched/sched.cpp)."""
+        if not isinstance(content, internal.FrameworkToExecutorMessage):
+            return False
+        framework = self.tasks.book.frameworks.get(content.framework_id.value)
+        return framework is not None and framework.pid == str(sender)
 
     def _from_master(self, content: Message) -> None:
         match content:

@@ -109,6 +109,8 @@ class FrameworkRecord:
     """Custom executors with living tasks."""
     terminating: bool = False
     """Being shut down: no updates any more."""
+    pid: str = ""
+    """Its driver's process, as the master told: frameworks on Mesos's own driver have one."""
 
     @property
     def id(self) -> str:

@@ -93,6 +93,8 @@ class Tasks:
         """RunTaskMessage: launch one task, or tell its framework why not."""
         launches = message.launch_executor if message.HasField("launch_executor") else None
         self._run(message.framework, [message.task], launches)
+        if framework := self.book.frameworks.get(message.framework.id.value):
+            framework.pid = message.pid
 
     def run_group(self, message: internal.RunTaskGroupMessage) -> None:
         """RunTaskGroupMessage: launch tasks that live and die together, under one executor."""
@@ -249,6 +251,7 @@ class Tasks:
         if message.HasField("framework_info"):
             framework.info.CopyFrom(message.framework_info)
             self._shelf.save_framework(framework.info)
+        framework.pid = message.pid
         self.updates.resume(framework.id)
 
     def message(self, message: internal.FrameworkToExecutorMessage) -> bool:

@@ -227,6 +227,20 @@ async def test_messages_go_both_ways(bench: Bench) -> None:
     bench.send(message)
 
 
+async def test_a_message_straight_from_a_driver_is_taken_from_none_but_its_own(bench: Bench) -> None:
+    await bench.running()
+    update = internal.UpdateFrameworkMessage(pid=f"scheduler-1@{bench.master.address}")
+    update.framework_id.value = "F0"
+    bench.send(update)
+    message = internal.FrameworkToExecutorMessage()
+    message.slave_id.value, message.framework_id.value, message.executor_id.value = "S0", "F0", "T0"
+    for sender in ("scheduler-2", "scheduler-1"):
+        message.data = sender.encode()
+        bench.master.send(bench.agent.pid, message, sender=sender)
+    await bench.until(lambda: bench.target.sent)
+    assert bench.target.sent == [(KEY, b"scheduler-1")]
+
+
 async def test_a_draining_agent_takes_no_task(bench: Bench) -> None:
     bench.target.autokill = False
     await bench.running()

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import importlib
+import json
+import os
+import sys
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +25,7 @@ from wasmtime import wat2wasm
 
 from agent.config import AgentConfig
 from agent.gateway import Gateway
-from emulation.master import Master
+from emulation.master import Master, install
 from emulation.targets import open_machine
 from hal import firmware
 from hal.boards import load_board
@@ -34,7 +39,9 @@ FLAGS = {"allocation_interval": "200ms"}
 LONG = wat2wasm("""
 (module (import "mma" "sleep_us" (func $sleep (param i64)))
   (func (export "main") (call $sleep (i64.const 3600000000))))""")
-EXAMPLES = Path(__file__).parents[2] / "firmware" / "sdk" / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "firmware" / "sdk" / "examples"
+RAN = ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"]
 PATIENCE = 90.0
 """Seconds: by the heartbeat alone an event may come 15 s late."""
 
@@ -114,26 +121,61 @@ def task_of(name: str, module: bytes, *arguments: str) -> dict[str, Any]:
     }
 
 
+@contextlib.asynccontextmanager
+async def cluster(master: Master) -> AsyncIterator[Gateway]:
+    """One agent: an emulated board."""
+    async with open_machine("stm32f4@qemu") as machine:
+        await machine.start(firmware.build(load_board("stm32f4")).elf)
+        board = McuTarget("stm32f4@qemu", load_board("stm32f4"), machine.connect)
+        await board.open()
+        try:
+            async with Gateway(master.address, [board], AgentConfig()) as gateway:
+                yield gateway
+        finally:
+            await board.close()
+
+
 @pytest.mark.timeout(300)
 async def test_libraries_from_pypi_run_modules_on_a_board() -> None:
     tasks = [task_of("fib", build_module(EXAMPLES / "fib.c"), "20"), task_of("long", bytes(LONG))]
     host = HostTarget(cpus=1.0, mem_bytes=8 << 20)
-    async with open_machine("stm32f4@qemu") as machine, Master(flags=FLAGS) as master:
-        await machine.start(firmware.build(load_board("stm32f4")).elf)
-        board = McuTarget("stm32f4@qemu", load_board("stm32f4"), machine.connect)
-        await board.open()
-        await host.open()
+    await host.open()
+    async with Master(flags=FLAGS) as master, cluster(master) as gateway:
+        for library in ("mesoshttp", "avmesos"):
+            framework = Framework(library, master.address, tasks)
+            await asyncio.wait_for(framework.subscribed.wait(), PATIENCE)
+            await gateway.add(host)
+            await framework.over()
+            await gateway.remove("host")
+            assert framework.states["fib"] == RAN
+            assert base64.b64decode(framework.last["fib"]["data"]) == b"6765"
+            assert framework.states["long"] == [*RAN[:2], "TASK_KILLED"]
+    await host.close()
+
+
+@pytest.mark.timeout(120)
+async def test_mesos_own_scheduler_driver_runs_modules_on_a_board(tmp_path: Path) -> None:
+    installation = await install()
+    for name in ("fib", "talk"):
+        (tmp_path / name).write_bytes(build_module(EXAMPLES / f"{name}.c"))
+    async with Master(flags=FLAGS) as master, cluster(master):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(Path(__file__).with_name("native_driver.py")), master.address),
+            *(str(tmp_path / "fib"), str(tmp_path / "talk")),
+            *map(str, (installation.libmesos, *installation.stubs)),
+            env={**os.environ, "LIBPROCESS_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
         try:
-            async with Gateway(master.address, [board], AgentConfig()) as gateway:
-                for library in ("mesoshttp", "avmesos"):
-                    framework = Framework(library, master.address, tasks)
-                    await asyncio.wait_for(framework.subscribed.wait(), PATIENCE)
-                    await gateway.add(host)
-                    await framework.over()
-                    await gateway.remove("host")
-                    assert framework.states["fib"] == ["TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"]
-                    assert base64.b64decode(framework.last["fib"]["data"]) == b"6765"
-                    assert framework.states["long"] == ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"]
+            out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
         finally:
-            await board.close()
-            await host.close()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    assert process.returncode == 0, err.decode()
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [one["state"] for one in told if one.get("task") == "fib"] == RAN
+    assert next(one["data"] for one in told if one.get("state") == "TASK_FINISHED") == "6765"
+    assert [one["state"] for one in told if one.get("task") == "talk"] == [*RAN[:2], "TASK_KILLED"]
+    assert [one["message"] for one in told if "task" not in one] == ["1: hello"]
