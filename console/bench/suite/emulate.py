@@ -3,7 +3,7 @@
 `mips` are instructions that one emulated stm32f4 executes in a second of the processor's time: the kernels
 of `aot` but the first, counted once by QEMU, then run without counting, in turn on a board of ours (its
 sockets, supervisor and watchers with it) and in QEMU as one starts it by hand. `ours` is the first by the
-second, of the medians.
+second, of the best rounds: neighbours on the machine only make it slower.
 `boot` is from power-on to the device's first answer, and to the agent's registration with a genuine master
 that is there already. `idle` is a registered board that runs nothing: processor time for a second of it, that
 of its gateway aside, and its own memory. `boards` is how many of those this machine holds, by both.
@@ -31,7 +31,7 @@ from hal.aot import bench
 from hal.boards import Board, board_names, load_board
 from hal.mcu import McuTarget
 
-ROUNDS, SMALL_ROUNDS = 7, 1
+ROUNDS, SMALL_ROUNDS = 25, 1
 BOOTS, SMALL_BOOTS = 9, 1
 REST, SMALL_REST = 20.0, 1.0
 """Seconds for which an idle board is watched."""
@@ -68,18 +68,19 @@ async def _speed(report: Report) -> None:
         report.step(f"running them, {number} of {rounds}")
         ours.append(instructions / await _ours(QemuMachine(board), built.elf) / 1e6)
         bare.append(instructions / await _bare(board, built.elf) / 1e6)
-    report.figure("mips.ours", median(ours), "MIPS", better="higher")
-    report.figure("mips.bare", median(bare), "MIPS", better="higher")
+    report.figure("mips.ours", max(ours), "MIPS", better="higher")
+    report.figure("mips.bare", max(bare), "MIPS", better="higher")
     # One round of a busy machine says nothing of speed: no goal then.
     goal = None if report.small else GOAL_OURS
-    report.figure("ours", median(ours) / median(bare), "x bare QEMU", at_least=goal, better="higher")
+    report.figure("ours", max(ours) / max(bare), "x bare QEMU", at_least=goal, better="higher")
 
 
 async def _ours(machine: QemuMachine, elf: Path, lines: list[str] | None = None) -> float:
     """Processor seconds of the kernels on a board of ours; `lines` gets what it prints."""
     async with asyncio.timeout(LIMIT), machine:
-        await machine.start(elf)
+        await machine.start(elf, paused=True)
         reader, _ = await machine.connect()
+        await machine.resume()
         assert machine.pid is not None
         return await _kernels(machine.pid, reader, lines)
 
