@@ -113,6 +113,50 @@ class UsageRead:
     usage: Mapping[str, Usage]
 
 
+# -- of the links ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What a link went through so far. `round_trip` in seconds, smoothed, 0 before the first; `again` are
+    messages that were sent again, `damaged` frames that came damaged, `lost` those that found no line."""
+
+    round_trip: float = 0.0
+    sent: int = 0
+    received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    again: int = 0
+    damaged: int = 0
+    lost: int = 0
+    connections: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRead:
+    """The counters of a target's link, read just now."""
+
+    target: str
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSaid:
+    """A CoAP message passed, decoded to a line; `key` of the executor that it is about, or empty."""
+
+    target: str
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRead:
+    """An emulated board has run for so many virtual seconds since power on."""
+
+    target: str
+    seconds: float
+
+
 # -- of the debugger and the memory map -------------------------------------------------------------
 
 
@@ -138,6 +182,9 @@ Event = (
     | TargetElsewhere
     | FromTarget
     | UsageRead
+    | LinkRead
+    | LinkSaid
+    | ClockRead
     | DebugChanged
     | MemoryChanged
 )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.backend import Backend, BackendFactory, Post
 from console.events import Connected, OfferChanged, TargetElsewhere, TaskChanged, UsageRead
+from console.live_link import LinkWatch
 from console.mesos import TaskSpec
 
 if TYPE_CHECKING:
@@ -52,11 +53,12 @@ async def _open(
     async with parts.open_session(
         (), master=master, plan=parts.Plan(framework=name), on_event=post
     ) as session:
-        async with _running(_forward(session, post), _read_usage(session, post)):
+        watch = LinkWatch(session, post)
+        async with _running(_forward(session, post), _read_usage(session, post, watch)):
             for target in targets:
                 if target.text in present:
                     post(TargetElsewhere(target.text))
-            async with _running(*(_bring_up(session, one) for one in targets if one.text not in present)):
+            async with _running(*(_bring_up(session, watch, one) for one in targets if one.text not in present)):
                 backend = LiveBackend(session, post)
                 try:
                     yield backend
@@ -76,9 +78,9 @@ async def _running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _bring_up(session: Session, target: TargetName) -> None:
+async def _bring_up(session: Session, watch: LinkWatch, target: TargetName) -> None:
     try:
-        await session.add(target)
+        await session.add(target, watch.setup(target.text))
     except Exception as error:  # the session told it, as a step that failed
         log.info("%s did not come up: %s", target.text, error)
 
@@ -97,8 +99,9 @@ async def _forward(session: Session, post: Post) -> None:
             post(await queue.get())
 
 
-async def _read_usage(session: Session, post: Post) -> None:
+async def _read_usage(session: Session, post: Post, watch: LinkWatch) -> None:
     async def read(member: Member) -> None:
+        await watch.read(member)
         try:
             post(UsageRead(member.name.text, await member.target.usage()))
         except Exception as error:  # what was read before still stands

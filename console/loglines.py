@@ -19,17 +19,20 @@ class Origin(Enum):
     DEVICE = "device"
     LINK = "link"
     MESOS = "mesos"
+    COAP = "coap"
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line. `subject` is the task of an executor, else the target; `time` is since the epoch."""
+    """One line. `subject` is the task of an executor, else the target; `time` is since the epoch, `virtual`
+    the emulated board's own time then, in seconds since power on, where it has one."""
 
     time: float
     target: str
     subject: str
     origin: Origin
     text: str
+    virtual: float | None = None
 
 
 class LogLines:

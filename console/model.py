@@ -81,6 +81,18 @@ class Target:
     agent_id: str = ""
     cpu: tuple[float, ...] = ()
     """Share of one core that its executors used between readings, oldest first."""
+    quality: ev.Quality | None = None
+    """Of its link; None where it has none."""
+    trips: tuple[float, ...] = ()
+    """Round trips in seconds, one a reading, oldest first."""
+    troubles: tuple[tuple[int, int], ...] = ()
+    """Frames, and those of them that were sent again or came damaged, between readings, oldest first."""
+
+    @property
+    def trouble(self) -> float:
+        """Share of frames in the last minute that were sent again or came damaged."""
+        frames = sum(count for count, _ in self.troubles)
+        return sum(bad for _, bad in self.troubles) / frames if frames else 0.0
 
     @property
     def mem_bytes(self) -> int:
@@ -277,6 +289,12 @@ class _Draft:
                 self._from_target(name, inner, now)
             case ev.UsageRead(name, usage):
                 self._usage(name, usage, now)
+            case ev.LinkRead(name, quality):
+                self._link(name, quality, now)
+            case ev.LinkSaid(name, key, text):
+                self.logs.say(name, task_of(key) or name, Origin.COAP, text, now)
+            case ev.ClockRead(name, seconds):
+                self.logs.clock(name, seconds, now)
 
     def _say(self, text: str, now: float, target: str = "") -> None:
         self.logs.say(target, MESOS, Origin.MESOS, text, now)
@@ -353,6 +371,19 @@ class _Draft:
         if old is None or old.key != key or (old.ended is not None and "ended" not in changes):
             old = Executor(key, target)
         self.executors[task_id] = replace(old, **changes)  # type: ignore[arg-type]
+
+    def _link(self, name: str, quality: ev.Quality, now: float) -> None:
+        known = self.targets.get(name)
+        if known is None:
+            return
+        old = known.quality or quality
+        frames = quality.sent + quality.received - old.sent - old.received
+        bad = quality.again + quality.damaged - old.again - old.damaged
+        troubles = known.troubles
+        if frames >= 0 and bad >= 0:  # else its counters began anew
+            troubles = (*troubles, (frames + quality.damaged - old.damaged, bad))[-SAMPLES_KEPT:]
+        trips = (*known.trips, quality.round_trip)[-SAMPLES_KEPT:]
+        self._target(name, now, quality=quality, trips=trips, troubles=troubles)
 
     def _usage(self, name: str, usage: Mapping[str, Usage], now: float) -> None:
         total = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hal.link.client import Link
+from hal.link.conversation import Conversation, Spoken
 from hal.link.facts import (
     Counters,
     Crash,
@@ -22,6 +23,7 @@ from hal.link.transport import Direction, Statistics, StreamTransport, Traced
 
 __all__ = [
     "Connect",
+    "Conversation",
     "Counters",
     "Crash",
     "Create",
@@ -35,6 +37,7 @@ __all__ = [
     "Rule",
     "SlotState",
     "Slots",
+    "Spoken",
     "Statistics",
     "StreamTransport",
     "Streams",

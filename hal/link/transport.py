@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from aiocoap import CON, Context, Message, error, interfaces
+from aiocoap import ACK, CON, Context, Message, error, interfaces
 from aiocoap.messagemanager import MessageManager
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.tokenmanager import TokenManager
@@ -69,7 +69,14 @@ class Statistics:
     lost: int = 0
     """Frames not sent because there was no stream, or its peer did not read."""
     connections: int = 0
+    round_trip: float = 0.0
+    """Seconds from a confirmable message to its acknowledgement, smoothed as RFC 6298 does (1/8 of each that
+    was not sent again, by Karn's rule); 0 before the first."""
     _decoder: Decoder = field(default_factory=Decoder, repr=False)
+
+    def took(self, seconds: float) -> None:
+        """A round trip took so long."""
+        self.round_trip += (seconds - self.round_trip) / 8 if self.round_trip else seconds
 
     @property
     def fcs_errors(self) -> int:
@@ -157,6 +164,8 @@ class StreamTransport(interfaces.MessageInterface):  # type: ignore[misc]
         self._writer: asyncio.StreamWriter | None = None
         self._last_mid: int | None = None
         self._repeats = 0
+        self._asked = (-1, 0.0)
+        """Id of the confirmable message that is timed, and when it went; -1: none."""
 
     # -- the stream ---------------------------------------------------------------------------------
 
@@ -185,6 +194,9 @@ class StreamTransport(interfaces.MessageInterface):  # type: ignore[misc]
             self.statistics.malformed += 1
             return
         self.statistics.frames_received += 1
+        if message.mtype is ACK and message.mid == self._asked[0]:
+            self.statistics.took(time.monotonic() - self._asked[1])
+            self._asked = (-1, 0.0)
         self._trace(Direction.RECEIVED, message, again=False)
         self._on_message()
         if self._manager is None or (message.code.is_request() and not self._serves):
@@ -206,6 +218,7 @@ class StreamTransport(interfaces.MessageInterface):  # type: ignore[misc]
         again = message.mtype is CON and message.mid == self._last_mid
         if message.mtype is CON:
             self._last_mid = message.mid
+            self._asked = (-1, 0.0) if again else (message.mid, time.monotonic())
             self._repeats = self._repeats + 1 if again else 0
         if again:
             self.statistics.retransmissions += 1

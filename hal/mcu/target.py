@@ -149,6 +149,10 @@ class McuTarget:
         found = (Placed.of(tenant) for tenant in self._roster.tenants.values())
         return tuple(sorted(filter(None, found), key=lambda one: one.slot))
 
+    def holder(self, slot: int) -> str:
+        """The key of the executor in a slot; empty where we know of none."""
+        return next((key for key, one in self._roster.tenants.items() if one.slot == slot), "")
+
     def events(self) -> Stream:
         return self._events.subscribe()
 
