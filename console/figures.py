@@ -54,6 +54,18 @@ def duration_text(seconds: float) -> str:
     return age_text(seconds)
 
 
+def trip_text(seconds: float) -> str:
+    """A round trip, 6 cells at most: `0.4 ms`, `31 ms`, `1.2 s`."""
+    if seconds < 0.00995:
+        return f"{seconds * 1000:.1f} ms"
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
+
+
+def bars(count: int, tone: Tone) -> Line:
+    """How good something is, out of four."""
+    return (Span("▂▄▆█"[:count], tone), Span("▂▄▆█"[count:], Tone.TRACK))
+
+
 def clock_text(moment: float, *, millis: bool = False) -> str:
     """Local time of day: `12:04:31` or `12:04:31.250`."""
     text = time.strftime("%H:%M:%S", time.localtime(moment))

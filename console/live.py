@@ -58,7 +58,9 @@ async def _open(
             for target in targets:
                 if target.text in present:
                     post(TargetElsewhere(target.text))
-            async with _running(*(_bring_up(session, watch, one) for one in targets if one.text not in present)):
+            async with _running(
+                *(_bring_up(session, watch, one) for one in targets if one.text not in present)
+            ):
                 backend = LiveBackend(session, post)
                 try:
                     yield backend

@@ -1,4 +1,4 @@
-"""What the links of a live session go through: every CoAP message, their counters, and the boards' own clocks."""
+"""What the links of a live session go through: CoAP messages, counters, and the boards' own clocks."""
 
 from __future__ import annotations
 

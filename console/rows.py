@@ -19,6 +19,20 @@ LINK_MARKS = {
     Link.ELSEWHERE: ("◇", Tone.INFO),
 }
 
+_GRADES = ((0.001, 4, Tone.GOOD), (0.01, 3, Tone.GOOD), (0.05, 2, Tone.WARN), (1.1, 1, Tone.BAD))
+"""Share of bad frames below which a link has so many bars."""
+
+
+def grade(target: Target) -> tuple[int, Tone]:
+    """How good a target's link is, in bars of four, by the frames of the last minute that came damaged or
+    were sent again. 0 bars where nothing is known."""
+    if target.quality is None:
+        return 0, Tone.DIM
+    if target.link is not Link.UP:
+        return 0, Tone.BAD
+    return next((bars, tone) for limit, bars, tone in _GRADES if target.trouble < limit)
+
+
 TASK_MARKS = {
     TaskState.WAITING: ("○", Tone.DIM),
     TaskState.STAGING: ("◔", Tone.WARN),

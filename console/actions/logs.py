@@ -13,4 +13,31 @@ LOGS: tuple[Action, ...] = (
     Action(
         "log.mesos", ("m",), "Mesos", "Mesos's messages between the lines, or not.", Group.LOGS, Scope.LOGS
     ),
+    Action(
+        "log.coap",
+        ("c",),
+        "CoAP",
+        "Decoded messages of the link between the lines, or not.",
+        Group.LOGS,
+        Scope.LOGS,
+        show=True,
+    ),
+    Action(
+        "log.find",
+        ("F",),
+        "Find",
+        "Go to a line that has a text; the matches after and before it follow.",
+        Group.LOGS,
+        Scope.LOGS,
+        show=True,
+    ),
+    Action(
+        "log.clock",
+        ("v",),
+        "Clock",
+        "This computer's time, the emulated board's own, or both.",
+        Group.LOGS,
+        Scope.LOGS,
+    ),
+    Action("log.save", ("W",), "Save", "Write the lines shown to a file.", Group.LOGS, Scope.LOGS),
 )

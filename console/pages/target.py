@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from console.figures import age_text, bytes_text, segments, share_text, size_text, sparkline
+from console.figures import (
+    age_text,
+    bars,
+    bytes_text,
+    counted,
+    segments,
+    share_text,
+    size_text,
+    sparkline,
+    trip_text,
+)
 from console.mesos import TaskState, format_ranges
 from console.model import Executor, Link, State, Target, short_id
 from console.pages.parts import facts, heading, text, title
-from console.rows import LINK_MARKS, progress_text, task_mem
+from console.rows import LINK_MARKS, grade, progress_text, task_mem
 from console.spans import EMPTY, Line, Span, Tone, dim, strong
 from hal.target import Items, Ranges, Resource, Scalar
 
@@ -33,6 +43,7 @@ def target_page(state: State, name: str, now: float, cells: int) -> Sequence[Lin
         return lines
     lines += _memory(state, target, cells)
     lines += _cpu(target, cells)
+    lines += _link(target, cells)
     lines += heading("resources", "as its agent offers them")
     lines += facts([(resource.name, _resource(resource)) for resource in description.resources], cells)
     lines += heading("attributes")
@@ -98,6 +109,37 @@ def _cpu(target: Target, cells: int) -> list[Line]:
     most = max(target.cpu)
     lines = heading("cpu", f"{share_text(now)} of a core, {share_text(most)} at most")
     return [*lines, (Span("  "), *sparkline(target.cpu, min(60, cells - 4), max(most, 0.01)))]
+
+
+def _link(target: Target, cells: int) -> list[Line]:
+    """What the link to a board goes through: round trip, frames, and how many of them were bad."""
+    quality = target.quality
+    if quality is None:
+        return []
+    trip = f"{trip_text(quality.round_trip)} there and back" if quality.round_trip else "no answer yet"
+    lines = heading("link", trip)
+    if target.trips:
+        most = max(target.trips)
+        lines.append((Span("  "), *sparkline(target.trips, min(60, cells - 4), max(most, 0.001))))
+    frames = quality.sent + quality.received
+    count, tone = grade(target)
+    bad = Span(
+        f"  {target.trouble:.1%} of the last minute's frames were bad", tone if count < 4 else Tone.DIM
+    )
+    lines.append((Span("  "), *bars(count, tone), bad))
+    pairs = [
+        ("frames", f"{quality.sent:,} sent, {quality.received:,} received"),
+        ("bytes", f"{quality.bytes_sent:,} sent, {quality.bytes_received:,} received"),
+        ("sent again", _of(quality.again, quality.sent)),
+        ("came damaged", _of(quality.damaged, frames)),
+        ("not sent", f"{quality.lost:,}: there was no line" if quality.lost else ""),
+        ("connected", counted(quality.connections, "time")),
+    ]
+    return lines + facts(pairs, cells)
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part:,}  ({part / whole:.2%})" if part and whole else f"{part:,}"
 
 
 def _resource(resource: Resource) -> str:

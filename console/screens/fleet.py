@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console.actions import Scope, bindings
-from console.figures import bar, bytes_text, load_tone, share_text, size_text
+from console.figures import bar, bars, bytes_text, load_tone, share_text, size_text, trip_text
 from console.messages import DebugTargetAsked, LogsAsked, MemoryTargetAsked
 from console.model import Link
 from console.pages.parts import nothing
 from console.pages.target import target_page
-from console.rows import LINK_MARKS, FleetRow, fleet_rows
+from console.rows import LINK_MARKS, FleetRow, fleet_rows, grade
 from console.screens.view import ListView
 from console.spans import EMPTY, Line, Span, Tone, dim, line
 from console.widgets.table import Column, Table
@@ -23,6 +23,15 @@ def _is_host(row: FleetRow) -> bool:
 def _state(row: FleetRow, cells: int) -> Line:
     mark, tone = LINK_MARKS[row.target.link]
     return (Span(f"{mark} {row.target.link.value}", tone),)
+
+
+def _link(row: FleetRow, cells: int) -> Line:
+    quality = row.target.quality
+    if quality is None:
+        return (dim("–"),)  # noqa: RUF001 (a dash is meant)
+    drawn = bars(*grade(row.target))
+    trip = trip_text(quality.round_trip) if quality.round_trip and cells >= 11 else ""
+    return (*drawn, Span(f" {trip:>6}")) if trip else drawn
 
 
 def _cpu(row: FleetRow, cells: int) -> Line:
@@ -47,17 +56,18 @@ def _tasks(row: FleetRow, cells: int) -> Line:
 
 
 COLUMNS: tuple[Column[FleetRow], ...] = (
-    Column("TARGET", lambda row, _: line(row.target.name), 15, grow=2, sort=lambda row: row.target.name),
+    Column("TARGET", lambda row, _: line(row.target.name), 14, grow=2, sort=lambda row: row.target.name),
     Column("STATE", _state, 10, sort=lambda row: row.target.link.value),
+    Column("LINK", _link, 4, grow=1, sort=lambda row: row.target.trouble),
     Column("CPU", _cpu, 4, right=True, sort=lambda row: row.load),
-    Column("MEMORY", _memory, 10, grow=3, sort=lambda row: row.share),
+    Column("MEMORY", _memory, 8, grow=3, sort=lambda row: row.share),
     Column("FREE", lambda row, _: _bytes(row.free, row), 9, right=True, sort=lambda row: row.free),
     Column(
         "OF",
         lambda row, _: _bytes(row.target.mem_bytes, row, Tone.DIM),
         9,
         right=True,
-        needs=76,
+        needs=79,
         sort=lambda row: row.target.mem_bytes,
     ),
     Column("TASKS", _tasks, 5, right=True, sort=lambda row: row.tasks),

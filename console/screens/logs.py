@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.widget import Widget
 
 from console.actions import Scope, bindings
+from console.figures import counted
 from console.filters import Filter
 from console.logbook import ALL
+from console.messages import Done, Trouble
 from console.model import MESOS
+from console.pages.log_line import Times, file_line
 from console.pages.parts import nothing
 from console.rows import LINK_MARKS, task_mark
 from console.screens.view import View
 from console.spans import Line, Span, Tone, dim, line
 from console.widgets.log_view import LogView
+from console.widgets.prompt import Prompt
 from console.widgets.table import Column, Table
 
 
@@ -42,12 +50,14 @@ class LogsScreen(View):
     LogsScreen #sources:focus { border-right: solid $primary; }
     LogsScreen.-narrow #sources { display: none; }
     LogsScreen.-sources #sources { display: block; }
+    LogsScreen #reading { width: 1fr; height: 1fr; }
     LogsScreen #lines { width: 1fr; height: 1fr; }
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._source = ALL
+        self._coap = False
         self._listed: tuple[object, ...] | None = None
 
     def body(self) -> ComposeResult:
@@ -57,7 +67,9 @@ class LogsScreen(View):
             Column("LINES", lambda one, _: (dim(f"{one.lines:,}"),), 7, right=True),
         )
         yield Table(columns, key=lambda one: one.key, search=lambda one: one.label, widget_id="sources")
-        yield LogView(widget_id="lines")
+        with Vertical(id="reading"):
+            yield LogView(widget_id="lines")
+            yield Prompt()
 
     @property
     def lines(self) -> LogView:
@@ -88,7 +100,8 @@ class LogsScreen(View):
         if facts != self._listed:
             self._listed = facts
             self.sources.show(self._sources())
-        self.lines.show(self.state.logs.ring(self._source), self._source, self._empty())
+        ring = self.state.logs.ring(self._source, coap=self._coap)
+        self.lines.show(ring, self._source, self._empty())
 
     def _sources(self) -> list[Source]:
         logs = self.state.logs
@@ -117,6 +130,12 @@ class LogsScreen(View):
         """Source and whether it follows."""
         view = self.lines
         name = "everything" if self._source == ALL else self._source
+        if self._coap:
+            name += " with CoAP"
+        if view.times is not Times.HOST:
+            name += f" · {view.times.value}"
+        if view.wanted:
+            name += f" · “{view.wanted}”"
         if view.following:
             tail = Span("following", Tone.GOOD)
         else:
@@ -148,9 +167,13 @@ class LogsScreen(View):
         self.leave_detail()
 
     def leave_detail(self) -> bool:
-        """Back from the sources to the lines."""
+        """From typing, from the sources to the lines; then what was searched for is dropped."""
+        if self.query_one(Prompt).leave():
+            return True
         if not self.sources.has_focus:
-            return False
+            dropped = self.lines.forget_search()
+            self.redraw_frame()
+            return dropped
         self.remove_class("-sources")
         self.set_focus(self.lines)
         return True
@@ -168,3 +191,62 @@ class LogsScreen(View):
     def action_log_mesos(self) -> None:
         self.lines.mesos = not self.lines.mesos
         self.redraw_frame()
+
+    def action_log_coap(self) -> None:
+        self._coap = not self._coap
+        self.redraw()
+        self.redraw_frame()
+
+    def action_log_clock(self) -> None:
+        order = list(Times)
+        self.lines.times = order[(order.index(self.lines.times) + 1) % len(order)]
+        self.redraw_frame()
+
+    # -- searching
+
+    def action_log_find(self) -> None:
+        self.query_one(Prompt).begin("find", "find", "a text; N and P go to the next and the one before")
+
+    def go_match(self, by: int) -> None:
+        """Through what was searched for, else through what the filter found."""
+        if self.lines.wanted:
+            self._find(self.lines.wanted, back=by < 0, again=True)
+        else:
+            super().go_match(by)
+
+    def on_prompt_given(self, event: Prompt.Given) -> None:
+        """What to search for: upwards, since the newest lines are below."""
+        self._find(event.text, back=self.lines.following)
+
+    def on_prompt_left(self) -> None:
+        """Typing is over."""
+        self.set_focus(self.lines)
+
+    def _find(self, text: str, *, back: bool = False, again: bool = False) -> None:
+        if not text:
+            self.action_log_find()
+            return
+        if not self.lines.find(text, back=back, again=again):
+            self.post_message(Trouble(f"No line here has “{text}”.", "Another source or filter may have it."))
+        self.redraw_frame()
+
+    # -- saving
+
+    def action_log_save(self) -> None:
+        lines = list(self.lines.lines())
+        name = time.strftime("mma-logs-%Y%m%d-%H%M%S.txt", time.localtime(self.now))
+
+        def write() -> None:
+            text = "".join(f"{file_line(one)}\n" for one in lines)
+            Path(name).write_text(text, encoding="utf-8")
+
+        async def save() -> None:
+            try:
+                await asyncio.to_thread(write)
+            except OSError as error:
+                text = f"The log was not saved: {error.strerror}."
+                self.post_message(Trouble(text, "Is the folder writable?"))
+            else:
+                self.post_message(Done(f"Saved {counted(len(lines), 'line')} as {name}."))
+
+        self.run_worker(save(), group="save", exclusive=True)

@@ -5,26 +5,21 @@ New lines are looked at once; a frame draws only those in sight. Long lines are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import chop_cells
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
+from textual.strip import Strip
 
-from console.figures import clock_text
 from console.filters import Filter
 from console.logbook import ALL, Ring
 from console.loglines import LogLine, Origin
+from console.pages.log_line import Times, before_text, shown_text, text_spans
 from console.spans import EMPTY, Line, Span, Tone, width
 from console.widgets.lines import LinesView
 
-_TONES = {
-    Origin.EXECUTOR: Tone.TEXT,
-    Origin.DEVICE: Tone.INFO,
-    Origin.LINK: Tone.DIM,
-    Origin.MESOS: Tone.DIM,
-}
 _LEAST_TEXT = 24
 """Cells of text below which the columns before it are given up."""
 
@@ -53,6 +48,9 @@ class LogView(LinesView):
         self._cut = 0  # dead items at the head of _shown
         self._unseen = 0
         self._empty: Sequence[Line] = ()
+        self._times = Times.HOST
+        self._wanted = ""
+        self._match = -1  # number in the ring of the line that a search led to
 
     # -- what it shows
 
@@ -60,7 +58,7 @@ class LogView(LinesView):
         """Lines of a ring; called again whenever it grew. `empty` is what to say when there are none."""
         self._empty = empty
         if ring is not self._ring or source != self._source:
-            self._ring, self._source = ring, source
+            self._ring, self._source, self._match = ring, source, -1
             self._rebuild()
         elif ring.total != self._seen:
             self._extend()
@@ -87,6 +85,16 @@ class LogView(LinesView):
         self._rebuild()
 
     @property
+    def times(self) -> Times:
+        """Which clock is shown."""
+        return self._times
+
+    @times.setter
+    def times(self, value: Times) -> None:
+        self._times = value
+        self._rebuild()
+
+    @property
     def count(self) -> tuple[int, int]:
         """Screen lines shown, lines kept."""
         return len(self._shown) - self._cut, len(self._ring)
@@ -110,6 +118,50 @@ class LogView(LinesView):
             self.following = on
             self.post_message(self.Followed())
 
+    # -- what is searched for
+
+    @property
+    def wanted(self) -> str:
+        """What the last search was for, in lower case; empty for nothing."""
+        return self._wanted
+
+    def find(self, text: str, *, back: bool = False, again: bool = False) -> bool:
+        """Go to the next line that has `text`, or the one before it, and round; False when none has.
+
+        A first search begins with what is in sight, a repeated one beyond the line that it led to.
+        """
+        wanted = text.casefold()
+        self._wanted = wanted
+        shown = self._shown
+        if self._match < 0 or not again:
+            here = self._cut + self.scroll_offset.y + (self.page if back else -1)
+        else:
+            here = next((i for i in range(self._cut, len(shown)) if shown[i][0] >= self._match), self._cut)
+        ahead, behind = range(here + 1, len(shown)), range(self._cut, min(here, len(shown)))
+        order = (*reversed(behind), *reversed(ahead)) if back else (*ahead, *behind, here)
+        for place in order:
+            if not 0 <= place < len(shown):
+                continue
+            number, line, part = shown[place]
+            if part == 0 and wanted in shown_text(line).casefold():
+                self._match = number
+                self.follow(False)
+                self.go(max(0, place - self._cut - self.size.height // 2))
+                self.refresh()
+                return True
+        self.refresh()
+        return False
+
+    def forget_search(self) -> bool:
+        """No line is lit any more; False when none was."""
+        had, self._wanted, self._match = bool(self._wanted), "", -1
+        self.refresh()
+        return had
+
+    def lines(self) -> Iterator[LogLine]:
+        """Those that are shown, each once."""
+        return (line for _, line, part in self._shown[self._cut :] if part == 0)
+
     def _rebuild(self) -> None:
         self._shown, self._cut, self._seen, self._unseen = [], 0, 0, 0
         self._extend()
@@ -121,7 +173,7 @@ class LogView(LinesView):
         number = max(self._seen, ring.first)
         for line in ring.since(number):
             if self._passes(line):
-                for part in range(self._parts(line)):
+                for part in range(len(self._pieces(line)) if self.wrapping else 1):
                     self._shown.append((number, line, part))
             number += 1
         self._seen = ring.total
@@ -155,26 +207,14 @@ class LogView(LinesView):
 
     def _before(self, line: LogLine) -> Line:
         """Time and source."""
-        cells = self.cells
-        if cells < 50:
-            return ()
-        spans = [Span(clock_text(line.time, millis=cells >= 100) + "  ", Tone.DIM)]
-        room = 24 if cells >= 100 else 16
-        if self._source == ALL or line.subject != self._source:
-            name = line.subject or line.target
-            if cell_len(name) > room:
-                name = name[: room - 1] + "…"
-            tone = Tone.ACCENT if line.origin is Origin.EXECUTOR else Tone.DIM
-            spans.append(Span(name.ljust(room) + "  ", tone))
-        return tuple(spans)
+        return before_text(line, self.cells, self._source, self._times)
 
-    def _room(self, line: LogLine) -> int:
-        return max(_LEAST_TEXT, self.cells - width(self._before(line)))
-
-    def _parts(self, line: LogLine) -> int:
+    def _pieces(self, line: LogLine) -> list[str]:
+        """Its text as so many lines of the screen."""
+        text = shown_text(line)
         if not self.wrapping:
-            return 1
-        return max(1, len(chop_cells(line.text, self._room(line))))
+            return [text]
+        return chop_cells(text, max(_LEAST_TEXT, self.cells - width(self._before(line)))) or [""]
 
     def line(self, number: int) -> Iterable[Span]:
         """One line of the screen."""
@@ -185,13 +225,17 @@ class LogView(LinesView):
             return EMPTY
         _, entry, part = self._shown[place]
         before = self._before(entry)
-        text = entry.text
-        if self.wrapping:
-            pieces = chop_cells(text, self._room(entry))
-            text = pieces[part] if part < len(pieces) else ""
-            if part:
-                before = (Span(" " * width(before)),)
-        return (*before, Span(text, _TONES[entry.origin]))
+        pieces = self._pieces(entry)
+        if part:
+            before = (Span(" " * width(before)),)
+        return (*before, *text_spans(entry, pieces[part] if part < len(pieces) else "", self._wanted))
+
+    def render_line(self, y: int) -> Strip:
+        """Line `y` of the window; the one that a search led to stands out."""
+        number = y + self.scroll_offset.y
+        place = number + self._cut
+        found = place < len(self._shown) and self._shown[place][0] == self._match
+        return self.strip(self.line(number), self.cells, self.cursor_style() if found else None)
 
     def _empty_line(self, number: int) -> Line:
         lines = self._empty

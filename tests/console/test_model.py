@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from console import events as ev
+from console import logbook
+from console.logbook import ALL
+from console.loglines import Origin
 from console.mesos import Offer, OfferState, Resources, Status, Task, TaskSpec, TaskState
 from console.model import (
     CLOSED_OFFERS_KEPT,
@@ -20,7 +24,8 @@ from console.model import (
     short_id,
     start,
 )
-from console.rows import fleet_rows, offer_rows, task_rows
+from console.rows import fleet_rows, grade, offer_rows, task_rows
+from console.spans import Tone
 from hal.target import Cause, Connection, Description, Diagnostic, Ended, Output, Scalar, Started, Usage
 
 BOARD = Description("board", (Scalar("cpus", 1.0), Scalar("mem", 0.1)), {"board": "x"}, 104_857)
@@ -196,6 +201,60 @@ def test_short_ids() -> None:
     assert short_id("plain") == "plain"
 
 
+def test_a_link_is_judged_by_its_last_minute() -> None:
+    """Counters become shares; counters that began anew count for nothing."""
+    state = fold(ev.TargetUp("board", BOARD))
+    assert grade(state.targets["board"])[0] == 0
+    state = fold(ev.LinkRead("board", ev.Quality(0.002, sent=90, received=90, again=50)), state=state, now=1)
+    assert grade(state.targets["board"]) == (4, Tone.GOOD)  # what was before is no matter
+    state = fold(ev.LinkRead("board", ev.Quality(0.004, 140, 138, again=51, damaged=2)), state=state, now=2)
+    board = state.targets["board"]
+    assert (board.trouble, board.trips) == (3 / 100, (0.002, 0.004))
+    assert grade(board) == (2, Tone.WARN)
+    state = fold(ev.LinkRead("board", ev.Quality(0.004, 3, 3)), state=state, now=3)
+    assert state.targets["board"].trouble == 3 / 100
+    for second in range(SAMPLES_KEPT):
+        state = fold(ev.LinkRead("board", ev.Quality(0.004, 10 + second, 3)), state=state, now=4 + second)
+    assert state.targets["board"].trouble == 0
+
+
+def test_coap_lies_between_the_lines_and_pushes_none_out() -> None:
+    """Each source is kept without and with it."""
+    state = fold(ev.FromTarget("board", Output("f/a", b"hello\n")))
+    for number in range(6_000):
+        state = fold(ev.LinkSaid("board", "f/a", f"message {number}"), state=state)
+    for source in ("a", "board", ALL):
+        assert [line.text for line in state.logs.ring(source)][-1] == "hello"
+        assert state.logs.ring(source, coap=True).last.text == "message 5999"
+    assert state.logs.ring("a", coap=True).first > 0
+
+
+def test_lines_have_the_boards_own_time() -> None:
+    """Between two readings it is reckoned; a held board's clock stands."""
+    state = fold(ev.ClockRead("board", 4.0), now=100)
+    state = fold(ev.FromTarget("board", Diagnostic("one")), state=state, now=100.5)
+    state = fold(ev.ClockRead("board", 4.5), state=state, now=101)  # half as fast as this computer
+    state = fold(ev.FromTarget("board", Diagnostic("two")), state=state, now=102)
+    state = fold(ev.ClockRead("board", 4.5), state=state, now=103)
+    state = fold(ev.FromTarget("board", Diagnostic("three")), state=state, now=109)
+    state = fold(ev.FromTarget("far", Diagnostic("elsewhere")), state=state, now=109)
+    times = {line.text: line.virtual for line in state.logs.ring(ALL)}
+    assert times == {"one": 4.5, "two": 5.0, "three": 4.5, "elsewhere": None}
+
+
+def test_all_sources_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest gives way."""
+    monkeypatch.setattr(logbook, "_MOST_LINES", 100)
+    book = logbook.LogBook()
+    for number in range(90):
+        book.say("chatty", "chatty", Origin.DEVICE, f"{number}", 0.0)
+    for number in range(40):
+        book.say("quiet", "quiet", Origin.DEVICE, f"{number}", 0.0)
+    assert len(book.ring("quiet")) == 40
+    assert book.ring("chatty").last.text == "89"
+    assert len(book.ring("chatty")) + len(book.ring("quiet")) <= 100
+
+
 EVENTS = st.one_of(
     st.builds(
         ev.Progressed, st.sampled_from(["board", "other", "master"]), st.text(max_size=9), st.booleans()
@@ -212,6 +271,9 @@ EVENTS = st.one_of(
         st.just("board"),
         st.dictionaries(st.sampled_from(["f/a", "g/b"]), st.builds(usage, st.floats(0, 9))),
     ),
+    st.builds(ev.LinkRead, st.just("board"), st.builds(ev.Quality, sent=st.integers(0, 9))),
+    st.builds(ev.LinkSaid, st.just("board"), st.sampled_from(["", "f/a"]), st.text(max_size=9)),
+    st.builds(ev.ClockRead, st.just("board"), st.floats(0, 99)),
     st.builds(ev.AgentLost, st.just("m-S1")),
     st.builds(ev.Connected, st.just("f"), st.just("u")),
     st.builds(ev.Disconnected, st.text(max_size=5)),

@@ -15,11 +15,15 @@ from textual.pilot import Pilot
 from console.app import NOTHING_SAVED, ConsoleApp
 from console.backend import BackendFactory, Post
 from console.events import (
+    ClockRead,
     Connected,
     Event,
     FromTarget,
+    LinkRead,
+    LinkSaid,
     OfferChanged,
     Progressed,
+    Quality,
     TargetUp,
     TaskChanged,
     UsageRead,
@@ -218,6 +222,19 @@ def script() -> list[tuple[float, Event]]:
         }
         events.append((second, UsageRead("stm32f4@qemu", usage)))
         events.append((second, UsageRead("host", {})))
+        events.append((second, ClockRead("stm32f4@qemu", 297.0 - second)))
+        for name, bad in (("stm32f4@qemu", 0), ("stm32f4@qemu-2", 1 if second % 4 == 0 else 0)):
+            events.append((second, LinkRead(name, _quality(done, bad * done))))
+        asked = f"> CON {0x3A10 + done:04x} GET /x/0"
+        took = 2.1 + (second % 5) / 4
+        events.append((second - 0.4, LinkSaid("stm32f4@qemu", key + filter_task.id, asked)))
+        answer = f"< ACK {0x3A10 + done:04x} 2.05 Content {{0: 'b1a3', 1: 2, 4: {1188 + done}}}"
+        events.append(
+            (
+                second - 0.398,
+                LinkSaid("stm32f4@qemu", key + filter_task.id, f"{answer}  [/x/0, {took:.1f} ms]"),
+            )
+        )
         if second % 3 == 0:
             text = f"mean of 8: {29_400 + 37 * done} mdeg, pin low\n".encode()
             events.append((second, FromTarget("stm32f4@qemu", Output(key + filter_task.id, text))))
@@ -228,6 +245,20 @@ def script() -> list[tuple[float, Event]]:
         (0.5, FromTarget("stm32f4@qemu-2", Progress(key + crc_task.id, Stage.UPLOAD, 2048, 3072))),
     ]
     return sorted(((NOW - age, event) for age, event in events), key=lambda pair: pair[0])
+
+
+def _quality(done: int, bad: int) -> Quality:
+    """A link after `done` seconds on which `bad` messages were sent again."""
+    return Quality(
+        round_trip=0.0021 + (done % 5) / 4000 + bad / 2000,
+        sent=400 + 12 * done + bad,
+        received=395 + 12 * done,
+        bytes_sent=61_000 + 240 * done,
+        bytes_received=18_000 + 310 * done,
+        again=bad,
+        damaged=bad // 2,
+        connections=1,
+    )
 
 
 def _use(cpu: float, code: int, peak: int = 96) -> Usage:
