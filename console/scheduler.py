@@ -54,7 +54,8 @@ class Subscription:
         self._http = http
         self._url = url
         self._response = response
-        self._stream_id = response.headers.get("Mesos-Stream-Id", "")
+        self.stream_id = response.headers.get("Mesos-Stream-Id", "")
+        """Of the subscription: every call carries it."""
         self._decoder = Decoder()
         self._records: deque[bytes] = deque()  # come, and not yet taken
 
@@ -91,7 +92,7 @@ class Subscription:
 
     async def call(self, body: Json) -> None:
         """One call. MasterError with the master's own words when it refuses."""
-        headers = {"Mesos-Stream-Id": self._stream_id}
+        headers = {"Mesos-Stream-Id": self.stream_id}
         try:
             async with self._http.post(self._url, json=body, headers=headers, timeout=_CALL_TIMEOUT) as reply:
                 if reply.status != 202:

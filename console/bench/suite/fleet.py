@@ -3,8 +3,10 @@
 N targets that are whole but do nothing are put behind one gateway, a process of its own, with the default
 flags. `register` is from the first to the last of them registered; `bytes` what the gateway's own memory grew
 by, for each; `cpu` the processor time of the gateway for each second of answering pings; `flaps` the agents
-that lost their master meanwhile; `storm` the time from a restarted master that leads to all agents registered
-again. Beside it the memory of a native agent, in the master's process, where one shares the most.
+that lost their master meanwhile; `tasks` how many tasks come to their end in a second when a framework
+launches all at once, and `task.cpu` the gateway's processor time for each; `storm` the time from a restarted
+master that leads to all agents registered again. Beside it the memory of a native agent, in the master's
+process, where one shares the most.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from console.bench.load import load
 from console.bench.report import Report
 from console.errors import ConsoleError
+from console.mesos import Resources
 from emulation.master import Master
 
 SIZES = (1, 100, 1_000, 10_000)
@@ -31,6 +35,11 @@ REST = 60.0
 NATIVE = 20
 BYTES_GOAL = 12 * 1024
 STORM_GOAL = 15.0
+TASKS, FITTING, TASKS_GOAL = 5_000, 10, 1_000.0
+"""Most tasks that are launched at once, how many fit on an agent, and how many must end in a second."""
+EACH = Resources({"cpus": 0.1, "mem": 0.012})
+MODULE = bytes.fromhex("0061736d01000000")
+"""The smallest module (WebAssembly core, 5.5.16): the targets run nothing."""
 
 
 class Worker:
@@ -113,6 +122,7 @@ async def _measure(report: Report, number: int) -> None:
             report.figure(f"{name}.bytes", found["bytes"] / number, "bytes", at_most=BYTES_GOAL)
         report.figure(f"{name}.cpu", (found["cpu"] - begun["cpu"]) / seconds * 1000, "ms/s")
         report.figure(f"{name}.flaps", found["disconnections"], "agents", at_most=0)
+        await _load(report, name, master, worker)
         report.step(f"{number} agents register again")
         await master.restart()
         up = time.monotonic()
@@ -120,6 +130,20 @@ async def _measure(report: Report, number: int) -> None:
         report.figure(f"{name}.storm", max(0.0, found["since"] - up), "s", at_most=STORM_GOAL)
         if found["refused"]:
             report.note(f"The guard refused {found['refused']} messages: a bug of the agent.")
+
+
+async def _load(report: Report, name: str, master: Master, worker: Worker) -> None:
+    """As many tasks as fit on some of the agents, launched at once."""
+    tasks = 2 if report.small else min(worker.number * FITTING, TASKS)
+    report.step(f"{tasks} tasks at once on {worker.number} agents")
+    begun = await worker.ask()
+    done = await load(master.address, tasks, EACH, MODULE)
+    found = await worker.ask()
+    goal = None if report.small or tasks < TASKS else TASKS_GOAL
+    report.figure(f"{name}.tasks", done.tasks / done.seconds, "tasks/s", at_least=goal, better="higher")
+    report.figure(f"{name}.task.cpu", (found["cpu"] - begun["cpu"]) / tasks * 1000, "ms")
+    if done.doubled:
+        report.note(f"{done.doubled} tasks ended twice: a bug of the agent.")
 
 
 async def _native() -> float:

@@ -30,3 +30,5 @@ def test_the_small_fleet_registers_twice_and_loses_nobody(capsys: pytest.Capture
     figures = {found["metric"]: found for found in map(json.loads, capsys.readouterr().out.splitlines())}
     assert {"n1.register", "n1.storm", "n20.register", "n20.storm", "n20.cpu"} <= figures.keys()
     assert figures["n20.flaps"]["value"] == 0
+    assert figures["n20.tasks"]["value"] > 0
+    assert figures["n20.task.cpu"]["value"] > 0
