@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.acls import Acls
 from agent.proto import mesos_pb2 as mesos
 from agent.secrets import Credential
+from agent.tls import TlsConfig
 
 MESOS_VERSION = "1.11.0"
 """The protocol we speak: what the agent tells the master as its version."""
@@ -68,6 +69,9 @@ class AgentConfig:
     """The executor API needs a token."""
     acls: Acls | None = None
     """What callers may do; None: everything."""
+
+    tls: TlsConfig = field(default_factory=TlsConfig)
+    """Encryption towards the master and on the ports."""
 
     logging_level: str = "INFO"
     given: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from agent.errors import ConfigError
+from agent.tls import Tls
 from agent.wire.upid import Peer, Upid
 
 DEFAULT_PORT = 5050
@@ -27,8 +28,9 @@ class Detector(Protocol):
         ...
 
 
-def detector_of(master: str, zk_session_timeout: float = 10.0) -> Detector:
-    """What finds the master of `host:port`, `host:port,host:port` or `zk://host:port,…/path`."""
+def detector_of(master: str, zk_session_timeout: float = 10.0, tls: Tls | None = None) -> Detector:
+    """What finds the master of `host:port`, `host:port,host:port` or `zk://host:port,…/path`. `tls`: by which
+    masters are asked."""
     if "://" in master:
         from agent.zookeeper import ZooKeeperDetector
 
@@ -36,7 +38,7 @@ def detector_of(master: str, zk_session_timeout: float = 10.0) -> Detector:
     if "," in master:
         from agent.standby import StandbyDetector
 
-        return StandbyDetector(master)
+        return StandbyDetector(master, tls=tls)
     return StaticDetector(master)
 
 

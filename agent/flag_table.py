@@ -34,6 +34,7 @@ class Flag:
 
     name: str
     field: str
+    """Of AgentConfig; with a dot in it, of the part of that by this name."""
     read: Callable[[str], Any]
     about: str
     metavar: str = "TEXT"
@@ -44,6 +45,8 @@ class Flag:
     """The value or the file that it names is nobody else's to read."""
     per_target: bool = False
     """A target of a fleet's file may have its own."""
+    variables: tuple[str, ...] = ()
+    """Names in the environment besides MESOS_<NAME>; the first that is set counts."""
 
     @property
     def boolean(self) -> bool:
@@ -99,20 +102,80 @@ _BOOLEAN: dict[str, Any] = {"read": read_boolean, "show": _show_boolean, "metava
 _SECRET: dict[str, Any] = {"show": None, "path": True, "secret": True, "metavar": "FILE"}
 
 
+def _tls(
+    name: str, about: str, *, read: Callable[[str], Any], old: tuple[str, ...] = (), **more: Any
+) -> Flag:
+    """A flag of libprocess's TLS: LIBPROCESS_SSL_<NAME> in the environment, where native agents take it only;
+    `old` are names that it had before."""
+    variables = tuple(f"LIBPROCESS_SSL_{each.upper()}" for each in (name, *old))
+    return Flag(f"ssl_{name}", f"tls.{name}", read, about, variables=variables, **more)
+
+
+def _path(text: str) -> Path:
+    return Path(_word(text))
+
+
+_FILE: dict[str, Any] = {"read": _path, "path": True, "metavar": "FILE"}
+_SWITCH: dict[str, Any] = {"read": read_boolean, "show": _show_boolean, "metavar": "BOOL"}
+TLS: tuple[Flag, ...] = (
+    _tls("enabled", "Speak TLS to the master, and on the agents' ports.", **_SWITCH),
+    _tls("support_downgrade", "Speak without TLS to who has none, both ways.", **_SWITCH),
+    _tls("key_file", "The private key, PEM.", **_FILE),
+    _tls("cert_file", "Its certificate, PEM, with those between it and the authority's.", **_FILE),
+    _tls("ca_file", "Authorities whose certificates are taken; else the system's.", **_FILE),
+    _tls("ca_dir", "A folder of such, as openssl rehash makes it.", **{**_FILE, "metavar": "DIR"}),
+    _tls("verify_server_cert", "The master must prove its name.", old=("verify_cert",), **_SWITCH),
+    _tls("require_client_cert", "So must whoever connects.", old=("require_cert",), **_SWITCH),
+    _tls("verify_ipadd", "A certificate for the peer's address will do.", **_SWITCH),
+    _tls(
+        "hostname_validation_scheme",
+        "The name to prove: what DNS calls the address (legacy), or the address itself.",
+        read=_one_of("legacy", "openssl"),
+        metavar="legacy|openssl",
+    ),
+    _tls("ciphers", "Ciphers of TLS 1.2, as OpenSSL calls them.", read=_word, metavar="LIST"),
+    _tls("enable_tls_v1_2", "Take TLS 1.2.", **_SWITCH),
+    _tls("enable_tls_v1_3", "Take TLS 1.3.", **_SWITCH),
+)
+"""Sources: docs/ssl.md of Mesos 1.11, 3rdparty/libprocess/src/openssl.cpp."""
+
+
 def _show_pairs(pairs: Mapping[str, str]) -> str:
     return ";".join(f"{name}:{value}" for name, value in pairs.items())
 
 
 FLAGS: tuple[Flag, ...] = (
-    Flag("ip", "ip", _word, "The address to listen on; without it the one that leads to the master.", "IP"),
-    Flag("port", "port", _PORT, "The first port to listen on; 0 takes free ones.", "PORT"),
-    Flag("advertise_ip", "advertise_ip", _word, "The address to tell the master instead of --ip.", "IP"),
+    Flag(
+        "ip",
+        "ip",
+        _word,
+        "The address to listen on; without it the one that leads to the master.",
+        "IP",
+        variables=("LIBPROCESS_IP",),
+    ),
+    Flag(
+        "port",
+        "port",
+        _PORT,
+        "The first port to listen on; 0 takes free ones.",
+        "PORT",
+        variables=("LIBPROCESS_PORT",),
+    ),
+    Flag(
+        "advertise_ip",
+        "advertise_ip",
+        _word,
+        "The address to tell the master instead of --ip.",
+        "IP",
+        variables=("LIBPROCESS_ADVERTISE_IP",),
+    ),
     Flag(
         "advertise_port",
         "advertise_port",
         _number(1, 65535),
         "The port to tell it instead of --port.",
         "PORT",
+        variables=("LIBPROCESS_ADVERTISE_PORT",),
     ),
     Flag("hostname", "hostname", _word, "What the master and its web UI call this computer.", "NAME"),
     Flag(
@@ -245,9 +308,11 @@ FLAGS: tuple[Flag, ...] = (
         "require_peer_address_ip_match",
         "require_peer_address_ip_match",
         about="Take messages only from the address that they name.",
+        variables=("LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH",),
         **_BOOLEAN,
     ),
     Flag("agents_per_port", "agents_per_port", _number(1, 100_000), "How many agents share a port.", "N"),
+    *TLS,
 )
 MODULES = frozenset(
     {

@@ -9,14 +9,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from agent.config import AgentConfig
 from agent.errors import ConfigError
 from agent.flag_table import FLAGS, HOSTS, MODULES, Flag
 
 FILE = "file://"
+TLS_PREFIX = "LIBPROCESS_SSL_"
+HARMLESS = ("", "0", "false", "auto")
+"""Values of switches that leave out what we have not, such as LIBPROCESS_SSL_ENABLE_SSL_V3."""
 BY_NAME: Mapping[str, Flag] = MappingProxyType({flag.name: flag for flag in FLAGS})
 
 
@@ -43,13 +48,20 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
     """MESOS_<FLAG>, and libprocess's names for addresses. Others are not for us: Mesos ignores them too."""
     found = {}
     for name in (*BY_NAME, "master"):
-        variables = [f"MESOS_{name.upper()}"]
-        if name in ("ip", "port", "advertise_ip", "advertise_port", "require_peer_address_ip_match"):
-            variables.append(f"LIBPROCESS_{name.upper()}")
-        for variable in variables:
+        more = BY_NAME[name].variables if name in BY_NAME else ()
+        for variable in (f"MESOS_{name.upper()}", *more):
             if variable in environment and name not in found:
                 found[name] = Given(environment[variable], variable)
+    _refuse_other_tls(environment)
     return found
+
+
+def _refuse_other_tls(environment: Mapping[str, str]) -> None:
+    """What libprocess can do by TLS and we cannot: passing over it would be less safe than was asked for."""
+    known = {variable for flag in BY_NAME.values() for variable in flag.variables}
+    for variable, text in environment.items():
+        if variable.startswith(TLS_PREFIX) and variable not in known and text.lower() not in HARMLESS:
+            raise ConfigError(f"{variable} is nothing that this agent can do.", remedy="Unset it.")
 
 
 def content_of(text: str, source: str) -> str:
@@ -86,8 +98,19 @@ def configure(given: Mapping[str, Given], base: AgentConfig | None = None) -> Ag
         for name, value in given.items()
         if BY_NAME[name].show is None
     }
-    config = dataclasses.replace(base or AgentConfig(), **changes)
+    config = _changed(base or AgentConfig(), changes)
     return dataclasses.replace(config, given=MappingProxyType({**config.given, **shown}))
+
+
+def _changed(config: AgentConfig, changes: Mapping[str, Any]) -> AgentConfig:
+    """With these fields; "tls.enabled" is the field `enabled` of the field `tls`."""
+    own = {name: value for name, value in changes.items() if "." not in name}
+    for part in {name.partition(".")[0] for name in changes if "." in name}:
+        inside = {
+            name.partition(".")[2]: value for name, value in changes.items() if name.startswith(f"{part}.")
+        }
+        own[part] = dataclasses.replace(getattr(config, part), **inside)
+    return dataclasses.replace(config, **own)
 
 
 def _masked(flag: Flag, text: str) -> str:
@@ -99,7 +122,7 @@ def shown(config: AgentConfig) -> dict[str, str]:
     """Every flag that is set, as text, for /flags. No secrets: only the files that hold them."""
     found = {}
     for flag in FLAGS:
-        value = getattr(config, flag.field)
+        value = attrgetter(flag.field)(config)
         if flag.show is None:
             if flag.name in config.given:
                 found[flag.name] = config.given[flag.name]

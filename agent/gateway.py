@@ -25,6 +25,7 @@ from agent.http.verbosity import Verbosity
 from agent.janitor import Janitor
 from agent.shelf import Shelf
 from agent.store import Store
+from agent.tls import tls_of
 from agent.wire.port import Actor, Port
 from agent.wire.upid import Peer, Upid
 from hal.target import Target
@@ -102,8 +103,11 @@ class Gateway:
         config: AgentConfig | None = None,
     ) -> None:
         self.config = config or AgentConfig()
+        self._tls = tls_of(self.config.tls)
         self._detector = (
-            detector_of(master, self.config.zk_session_timeout) if isinstance(master, str) else master
+            detector_of(master, self.config.zk_session_timeout, self._tls)
+            if isinstance(master, str)
+            else master
         )
         self._targets = list(targets)
         self._stack = AsyncExitStack()
@@ -217,6 +221,11 @@ class Gateway:
         """Every ip:port that agents listen on."""
         return [berth.port.address for berth in self._berths]
 
+    def reload_tls(self) -> None:
+        """Read key and certificates anew, for connections to come. ConfigError leaves all as it was."""
+        if self._tls is not None:
+            self._tls.reload()
+
     def events(self) -> EventStream:
         """All that the agents tell, from this call on; each caller has its own complete stream."""
         return self._hub.subscribe()
@@ -281,6 +290,7 @@ class Gateway:
         port = Port(
             *(self._ip, wanted, router.handle, barrier),
             honest=self.config.require_peer_address_ip_match,
+            tls=self._tls,
             advertise_ip=self.config.advertise_ip,
             advertise_port=told + len(self._berths) if told else None,
         )

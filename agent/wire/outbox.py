@@ -12,6 +12,8 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
+from agent.tls import HANDSHAKE, Tls
+from agent.wire.dial import dial
 from agent.wire.upid import Peer
 
 log = logging.getLogger(__name__)
@@ -43,8 +45,13 @@ class _Discard(asyncio.Protocol):
 class _Line:
     """The connection to one peer and what waits for it."""
 
-    def __init__(self, peer: Peer, barrier: Barrier | None, on_lost: Callable[[Peer], None]) -> None:
+    def __init__(
+        self, peer: Peer, barrier: Barrier | None, on_lost: Callable[[Peer], None], tls: Tls | None
+    ) -> None:
         self._peer = peer
+        self._tls = tls
+        self._told = ""
+        """The last trouble with TLS that was logged; each is once."""
         self._barrier = barrier
         self._on_lost = on_lost
         self._waiting: list[bytes] = []
@@ -83,14 +90,20 @@ class _Line:
             self._on_lost(self._peer)
 
     async def _connect(self) -> _Discard | None:
-        loop = asyncio.get_running_loop()
+        patience = CONNECT_TIMEOUT + (2 * HANDSHAKE if self._tls else 0.0)
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                _, protocol = await loop.create_connection(lambda: _Discard(self._wake), *self._peer)
+            async with asyncio.timeout(patience):
+                return await dial(lambda: _Discard(self._wake), self._peer, self._tls)
         except (OSError, TimeoutError) as error:
-            log.debug("no connection to %s:%d: %s", *self._peer, str(error) or "no answer")
+            text = str(error) or "no answer"
+            told = (
+                self._tls is not None and text != self._told and not isinstance(error, ConnectionRefusedError)
+            )
+            self._told = text if told else self._told
+            log.log(
+                logging.WARNING if told else logging.DEBUG, "no connection to %s:%d: %s", *self._peer, text
+            )
             return None
-        return protocol
 
     async def _pump(self, protocol: _Discard) -> None:
         """Write until the connection ends."""
@@ -122,11 +135,14 @@ class Outbox:
     """The connections from one of our ports to its peers.
 
     `on_lost(peer)` is called when a connection cannot be opened or breaks. `barrier`, where given, is
-    awaited before each write: what a message tells must be on disk before it goes out.
+    awaited before each write: what a message tells must be on disk before it goes out. `tls`: by it.
     """
 
-    def __init__(self, on_lost: Callable[[Peer], None], barrier: Barrier | None = None) -> None:
+    def __init__(
+        self, on_lost: Callable[[Peer], None], barrier: Barrier | None = None, tls: Tls | None = None
+    ) -> None:
         self._on_lost = on_lost
+        self._tls = tls
         self._barrier = barrier
         self._lines: dict[Peer, _Line] = {}
 
@@ -134,7 +150,7 @@ class Outbox:
         """Send one encoded message; messages to one peer keep their order."""
         line = self._lines.get(peer)
         if line is None:
-            line = self._lines[peer] = _Line(peer, self._barrier, self._on_lost)
+            line = self._lines[peer] = _Line(peer, self._barrier, self._on_lost, self._tls)
         line.send(data)
 
     async def close(self, flush: float = 1.0) -> None:

@@ -16,8 +16,10 @@ from aiohttp import web
 
 from agent.errors import PortError
 from agent.guard import Sealed
+from agent.tls import Tls
 from agent.wire import framing
 from agent.wire.bounds import Bounds, Server
+from agent.wire.door import Door
 from agent.wire.outbox import Barrier, Outbox
 from agent.wire.upid import Peer, Upid
 
@@ -61,7 +63,8 @@ class Port:
     """Listens on `ip`:`port` (0: any free one) for the processes added to it.
 
     `honest`: messages are taken only from the address that their sender names, as libprocess does under
-    LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH; a sender behind an address translator needs it off.
+    LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH; a sender behind an address translator needs it off. `tls`:
+    messages and HTTP alike are within it, both ways.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Port:
         barrier: Barrier | None = None,
         *,
         honest: bool = True,
+        tls: Tls | None = None,
         advertise_ip: str | None = None,
         advertise_port: int | None = None,
     ) -> None:
@@ -81,7 +85,9 @@ class Port:
         self._wanted = port
         self._http = http
         self._actors: dict[str, Actor] = {}
-        self._outbox = Outbox(self._link_lost, barrier)
+        self._tls = tls
+        self._door: Door | None = None
+        self._outbox = Outbox(self._link_lost, barrier, tls)
         self._runner: web.ServerRunner | None = None
         self._number = 0
         self._bounds = Bounds()
@@ -122,8 +128,12 @@ class Port:
         server = Server(self._bounded, self._bounds, access_log=None, keepalive_timeout=KEEP_ALIVE)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener, backlog=1024).start()
         self._number = listener.getsockname()[1]
+        if self._tls is None:
+            await web.SockSite(self._runner, listener, backlog=1024).start()
+        else:
+            self._door = Door(listener, server, self._tls, self._bounds.most)
+            self._door.open()
         self._watch = asyncio.create_task(self._bounds.run(), name=f"connections of {self._number}")
 
     async def close(self) -> None:
@@ -131,6 +141,8 @@ class Port:
         if self._watch is not None:
             self._watch.cancel()
         await self._outbox.close()
+        if self._door is not None:
+            await self._door.close()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from agent.guard import Sealed
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
+from agent.tls import Tls
 from agent.wire.framing import Message as Framed
 from agent.wire.port import Port
 from agent.wire.upid import Peer, Upid
@@ -45,12 +46,14 @@ class MasterDouble:
 
     id = "master"
 
-    def __init__(self, port: int = 0, auto: bool = True, ping_timeout: float = 75.0) -> None:
+    def __init__(
+        self, port: int = 0, auto: bool = True, ping_timeout: float = 75.0, tls: Tls | None = None
+    ) -> None:
         self.auto = auto
         self.acknowledging = False
         self.ping_timeout = ping_timeout
         self.got: list[tuple[Upid, Message]] = []
-        self.port = Port("127.0.0.1", port, _no_http)
+        self.port = Port("127.0.0.1", port, _no_http, tls=tls)
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ids: dict[str, str] = {}
