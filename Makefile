@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PROTOS := $(wildcard agent/proto/*.proto)
-# qemu: the emulators; gdb-multiarch: the debugger; libsasl2: the genuine master's CRAM-MD5; tmux: tests drive the real terminal
-APT := qemu-system-arm qemu-system-misc gdb-multiarch libsasl2-2 libsasl2-modules tmux
+# qemu: the emulators; gdb-multiarch: the debugger; libsasl2, libssl3: the genuine master's CRAM-MD5 and TLS; tmux: tests drive the real terminal
+APT := qemu-system-arm qemu-system-misc gdb-multiarch libsasl2-2 libsasl2-modules libssl3 tmux
 # tests only: a ZooKeeper (with its Java) that keeps who the leading master is
 test: APT += zookeeper
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)

@@ -117,7 +117,9 @@ class Tls:
                 f"ssl_ciphers: OpenSSL has none of {config.ciphers!r}.",
                 remedy="Write names as `openssl ciphers` lists them, with colons between, or leave it out.",
             ) from error
-        _load_key(context, config)
+        assert config.key_file is not None
+        assert config.cert_file is not None
+        load_key(context, config.key_file, config.cert_file)
         return context
 
     def _trust(self, context: ssl.SSLContext) -> None:
@@ -207,15 +209,22 @@ def _checked(config: TlsConfig) -> TlsConfig:
         )
     if config.require_client_cert:
         config = replace(config, verify_server_cert=True)
+    if (
+        config.verify_server_cert
+        and config.hostname_validation_scheme == "openssl"
+        and not config.verify_ipadd
+    ):
+        raise ConfigError(
+            "Masters are connected to by address, and ssl_verify_ipadd, which lets that be proven, is off.",
+            remedy="Set it, or ssl_hostname_validation_scheme=legacy.",
+        )
     if config.support_downgrade and (config.verify_server_cert or config.require_client_cert):
         log.warning("certificates are verified, but peers may do without TLS: ssl_support_downgrade is on")
     return config
 
 
-def _load_key(context: ssl.SSLContext, config: TlsConfig) -> None:
-    key, cert = config.key_file, config.cert_file
-    assert key is not None
-    assert cert is not None
+def load_key(context: ssl.SSLContext, key: Path, cert: Path) -> None:
+    """Take a key and its certificate. ConfigError, with a remedy, for each way in which they can be wrong."""
     secret = read_secret(key)
     try:
         content = cert.read_bytes()

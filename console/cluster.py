@@ -16,6 +16,7 @@ import aiohttp
 from console.errors import ConsoleError, UsageError
 from console.leader import leader_url
 from console.scheduler import Unreachable
+from console.trust import TRUST, certificate_trouble, http_session
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _PIECE = 1 << 16
@@ -38,7 +39,7 @@ class TaskRow:
 
 async def active_targets(master: str) -> frozenset[str]:
     """The `target` attributes of a master's active agents. Unreachable when it does not answer."""
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+    async with http_session(master, timeout=_TIMEOUT) as http:
         found = await _get(http, f"{await leader_url(master)}/master/slaves")
     agents = (agent for agent in found.get("slaves", ()) if agent.get("active"))
     names = (agent.get("attributes", {}).get("target") for agent in agents)
@@ -47,7 +48,7 @@ async def active_targets(master: str) -> frozenset[str]:
 
 async def tasks(master: str, *, ended: bool = False) -> list[TaskRow]:
     """Every framework's tasks, the newest first; those that have ended too if so wished."""
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+    async with http_session(master, timeout=_TIMEOUT) as http:
         state = await _get(http, f"{await leader_url(master)}/master/state")
     agents = {agent["id"]: agent for agent in state.get("slaves", ())}
     rows = [_row(framework, task, agents) for framework, task in _tasks(state, ended)]
@@ -61,9 +62,9 @@ async def log(
 
     UsageError for a task that nobody has, ConsoleError where its agent does not give the file.
     """
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+    async with http_session(master, timeout=_TIMEOUT) as http:
         base = f"{await leader_url(master)}/master/state"
-        url, path = await _sandbox(http, await _get(http, base), task_id)
+        url, path = await _sandbox(http, await _get(http, base), task_id, base.partition(":")[0])
         offset = 0
         while True:
             over = follow and not _living(await _get(http, base), task_id)
@@ -116,14 +117,17 @@ def _living(state: Mapping[str, Any], task_id: str) -> bool:
     return any(task["id"] == task_id for _, task in _tasks(state, False))
 
 
-async def _sandbox(http: aiohttp.ClientSession, state: Mapping[str, Any], task_id: str) -> tuple[str, str]:
-    """(base URL of the agent's port, directory of the executor's sandbox)."""
+async def _sandbox(
+    http: aiohttp.ClientSession, state: Mapping[str, Any], task_id: str, scheme: str
+) -> tuple[str, str]:
+    """(base URL of the agent's port, directory of the executor's sandbox). Agents speak TLS where their
+    master does, as the web UI takes it, too."""
     framework, task = _find(state, task_id)
     agent = next((one for one in state.get("slaves", ()) if one["id"] == task["slave_id"]), None)
     if agent is None:
         raise ConsoleError(f"The agent that ran {task_id} is gone, and its log with it.")
     actor, _, address = agent["pid"].partition("@")
-    url = f"http://{address}"
+    url = f"{scheme}://{address}"
     told = await _get(http, f"{url}/{actor}/state")
     for one in (*told.get("frameworks", ()), *told.get("completed_frameworks", ())):
         if one["id"] != framework["id"]:
@@ -149,6 +153,8 @@ async def _get(
     except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError) as error:
         remedy = "Is it running? `mma master` starts one." if "/master/" in url else ""
         what = "Mesos master" if "/master/" in url else "agent"
+        if why := certificate_trouble(error):
+            raise ConsoleError(f"The {what} at {url} is not trusted: {why}.", remedy=TRUST) from error
         raise Unreachable(f"No {what} answers at {url}.", remedy=remedy) from error
     if not isinstance(found, dict):
         raise ConsoleError(f"{url} answers what makes no sense.")

@@ -31,6 +31,7 @@ from console.events import FrameworkEvent as Event
 from console.leader import checked, leader_url, shown
 from console.mesos import Json, Offer, OfferState, Resources, Status, Task, TaskSpec, TaskState
 from console.scheduler import Subscription, Unreachable, subscribe
+from console.trust import http_session
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Framework:
 
     async def __aenter__(self) -> Self:
         # No limit: the stream holds one connection for good, and calls must never queue behind it.
-        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._http = http_session(self._master)
         self._workers = [
             asyncio.create_task(self._follow(self._http), name="framework stream"),
             asyncio.create_task(self._decline_old(), name="framework declines"),

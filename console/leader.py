@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from contextlib import aclosing
 
 from console.scheduler import Unreachable, master_url
+from console.trust import by_tls
 
 PATIENCE = 15.0
 """Seconds until somebody must lead."""
@@ -39,12 +41,16 @@ async def leader_url(master: str, patience: float = PATIENCE) -> str:
     if not _is_detected(master):
         return master_url(master)
     from agent.detector import detector_of
+    from agent.flags import configure, from_environment
+    from agent.tls import tls_of
 
+    tls = by_tls(master, os.environ)
+    detector = detector_of(master, tls=tls_of(configure(from_environment(os.environ)).tls) if tls else None)
     with contextlib.suppress(TimeoutError):
-        async with aclosing(detector_of(master).masters()) as masters, asyncio.timeout(patience):
+        async with aclosing(detector.masters()) as masters, asyncio.timeout(patience):
             async for found in masters:
                 if found is not None:
-                    return f"http://{found.ip}:{found.port}"
+                    return f"{'https' if tls else 'http'}://{found.ip}:{found.port}"
     raise Unreachable(
         f"{shown(master)} names no leading master in {patience:g} s.",
         remedy="Is ZooKeeper running, and a master that registers there?" if "://" in master else "",

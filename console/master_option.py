@@ -1,18 +1,21 @@
-"""`--master`: a running master, as HOST:PORT, a list of them, or ZooKeeper that knows who leads."""
+"""`--master`: a running master, as HOST:PORT, a list of them, or ZooKeeper that knows who leads; `--ca` with it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.errors import UsageError
+from console.trust import ca_option
 
 if TYPE_CHECKING:
     from agent.flags import Given
 
-METAVAR = "HOST:PORT[,…]|zk://…"
+METAVAR = "[https://]HOST:PORT[,…]|zk://…"
+Command = Callable[..., Any]
 
 
 def master_of(given: Given) -> str:
@@ -37,20 +40,23 @@ def _read(context: click.Context, parameter: click.Parameter, value: str | None)
     return None if value is None else master_of(Given(value, "--master"))
 
 
-master_option = click.option(
-    *("-m", "--master"),
-    default="127.0.0.1:5050",
-    show_default=True,
-    metavar=METAVAR,
-    callback=_read,
-    help="A running master, a list of them, or ZooKeeper that knows it.",
-)
-"""Of the commands that only look at a running master."""
+def master_option(command: Command) -> Command:
+    """Of the commands that only look at a running master."""
+    return click.option(
+        *("-m", "--master"),
+        default="127.0.0.1:5050",
+        show_default=True,
+        metavar=METAVAR,
+        callback=_read,
+        help="A running master, a list of them, or ZooKeeper that knows it.",
+    )(ca_option(command))
 
-given_master = click.option(
-    *("-m", "--master"),
-    metavar=METAVAR,
-    callback=_read,
-    help="A running Mesos master, a list of them, or ZooKeeper that knows it; without it one is started.",
-)
-"""Of the commands that start one where none is given."""
+
+def given_master(command: Command) -> Command:
+    """Of the commands that start one where none is given."""
+    return click.option(
+        *("-m", "--master"),
+        metavar=METAVAR,
+        callback=_read,
+        help="A running Mesos master, a list of them, or ZooKeeper that knows it; without it one is started.",
+    )(ca_option(command))

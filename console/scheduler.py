@@ -19,6 +19,7 @@ import aiohttp
 from console.errors import MasterError, UsageError
 from console.mesos import Json
 from console.recordio import Decoder, RecordError
+from console.trust import TRUST, certificate_trouble
 
 log = logging.getLogger(__name__)
 
@@ -131,13 +132,15 @@ async def _post(
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
+            if why := certificate_trouble(error):
+                raise MasterError(f"The master at {base} is not trusted: {why}.", remedy=TRUST) from error
             raise Unreachable(f"No Mesos master answers at {base}.") from error
         if response.status == 200:
             return url, response
         words = (await response.text()).strip().rstrip(".")
         response.close()
         if response.status in (307, 308) and redirects:
-            leader = urlsplit(response.headers.get("Location", ""), scheme="http")
+            leader = urlsplit(response.headers.get("Location", ""), scheme=base.partition(":")[0])
             log.info("%s points at the leader %s", base, leader.netloc)
             return await _post(http, f"{leader.scheme}://{leader.netloc}", body, redirects - 1)
         if response.status == 503:

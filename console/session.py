@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from console.fleet import Member, Setup, TargetName
 from console.framework import Framework
 from console.leader import shown
 from console.run_async import first_error
+from console.trust import CA, by_tls
 
 if TYPE_CHECKING:
     from agent.config import AgentConfig
@@ -51,6 +53,19 @@ class Plan:
     unregister: bool = True
     """Agents take leave of the master at the end, so that it does not wait for them to come back."""
     agents: AgentConfig | None = None
+
+
+def agents_config(master: str) -> AgentConfig | None:
+    """The agents' settings where nobody gave any: at a master with TLS they speak it, too, as LIBPROCESS_SSL_…
+    say. ConfigError where these do not name a key and a certificate."""
+    if not by_tls(master, os.environ):
+        return None
+    from agent.flags import Given, configure, from_environment
+
+    told = {name: value for name, value in from_environment(os.environ).items() if name.startswith("ssl_")}
+    if os.environ.get(CA):
+        told.setdefault("ssl_ca_file", Given(os.environ[CA], CA))
+    return configure({**told, "ssl_enabled": Given("true", master)})
 
 
 class Session:
@@ -128,6 +143,11 @@ class Session:
             self.tell(name, "registering with other settings")
             await self._gateway.add(member.target, config)
 
+    def reload_tls(self) -> None:
+        """Read the agents' key and certificates anew. ConfigError changes nothing."""
+        assert self._gateway is not None
+        self._gateway.reload_tls()
+
     async def remove(self, name: str) -> None:
         """Take a target away from the master and stop its machine. Unknown names are ignored."""
         member = self._members.get(name)
@@ -179,7 +199,8 @@ class Session:
 
     # -- opening and closing, for open_session
 
-    async def _open(self, stack: AsyncExitStack, master: str | None, plan: Plan) -> None:
+    async def _open(self, stack: AsyncExitStack, master: str | None, plan: Plan, *, serves: bool) -> None:
+        """`serves`: there will be agents."""
         if master is None:
             master = await self._start_master(stack, plan.port)
         self.address = master
@@ -187,7 +208,9 @@ class Session:
         stack.push_async_callback(self._close_members)
         from agent.gateway import Gateway
 
-        self._gateway = await stack.enter_async_context(Gateway(master, config=plan.agents))
+        config = plan.agents or (agents_config(master) if serves else None)
+        address = master.partition("://")[2] if "://" in master and not master.startswith("zk:") else master
+        self._gateway = await stack.enter_async_context(Gateway(address, config=config))
         stack.push_async_callback(self._gateway.close, unregister=plan.unregister)
         watch = asyncio.create_task(self._watch_agents(self._gateway), name="watch agents")
         stack.callback(watch.cancel)
@@ -241,7 +264,8 @@ async def open_session(
     async with AsyncExitStack() as stack:
         targets = tuple(targets)
         present = await active_targets(master) if master and targets else frozenset()
-        await session._open(stack, master, plan or Plan())
+        serves = not targets or any(target.text not in present for target in targets)
+        await session._open(stack, master, plan or Plan(), serves=serves)
         starts = []
         for target in targets:
             if target.text in present:

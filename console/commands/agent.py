@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from agent.flags import Given
     from console.events import FromTarget, Progressed, TargetDown, TargetUp
     from console.fleet_file import TargetSpec
+    from console.hosting import Hosting
     from console.output import Reporter
+    from console.session import Session
 
 
 @click.command(context_settings=CONTEXT)
@@ -166,13 +168,13 @@ async def serve(plan: AgentPlan, reporter: Reporter) -> None:
             hosting = Hosting(session, plan.config)
             stack.push_async_callback(hosting.close)
             await hosting.want(plan.targets)
-            await _reload_for_ever(plan, hosting, reporter)
+            await _reload_for_ever(plan, session, hosting, reporter)
     except asyncio.CancelledError:
         reporter.step("agent", "stopped")  # what was asked for: no failure
 
 
-async def _reload_for_ever(plan: AgentPlan, hosting: Any, reporter: Reporter) -> None:
-    """SIGHUP reads the targets of the file anew; of a terminal that was closed it is the end."""
+async def _reload_for_ever(plan: AgentPlan, session: Session, hosting: Hosting, reporter: Reporter) -> None:
+    """SIGHUP reads targets and certificates anew; of a terminal that was closed it is the end."""
     from agent.errors import AgentError
     from console.fleet_file import read_fleet
     from hal.errors import HalError
@@ -189,6 +191,7 @@ async def _reload_for_ever(plan: AgentPlan, hosting: Any, reporter: Reporter) ->
             raise asyncio.CancelledError
         try:
             fleet = read_fleet(plan.file)
+            session.reload_tls()
         except (ConsoleError, AgentError, HalError) as error:
             reporter.step("agent", f"nothing is changed: {error}")
             continue

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from console.errors import ConsoleError, UsageError
+
+_TLS = "LIBPROCESS_SSL_"
 
 
 @click.command()
@@ -24,7 +28,8 @@ from console.errors import ConsoleError, UsageError
 def command(port: int, ip: str, flags: tuple[str, ...], work_dir: Path | None, as_json: bool) -> None:
     """Run the genuine Apache Mesos 1.11 master on loopback until Ctrl-C.
 
-    The first start downloads it (27 MB) into the user's cache.
+    The first start downloads it (27 MB) into the user's cache. With LIBPROCESS_SSL_ENABLED=1, _KEY_FILE and
+    _CERT_FILE in the environment it speaks TLS, by this system's OpenSSL.
     """
     from console.run_async import run_async
 
@@ -42,12 +47,29 @@ def parse_flags(texts: tuple[str, ...]) -> dict[str, str]:
     return flags
 
 
+def tls_of(environment: Mapping[str, str]) -> dict[str, str] | None:
+    """libprocess's settings for TLS, without LIBPROCESS_SSL_; None where it is off. UsageError where the key
+    or the certificate is missing."""
+    found = {
+        name.removeprefix(_TLS).lower(): value for name, value in environment.items() if name.startswith(_TLS)
+    }
+    if found.get("enabled", "").lower() not in ("1", "true"):
+        return None
+    for name in ("key_file", "cert_file"):
+        if not Path(found.get(name) or "/").is_file():
+            raise UsageError(
+                f"{_TLS}{name.upper()} names no file.", remedy="The master needs a key and its certificate."
+            )
+    return found
+
+
 async def _serve(port: int, ip: str, flags: dict[str, str], work_dir: Path | None, as_json: bool) -> None:
     from console.download import download_bar
     from emulation.master import Master
 
     with download_bar() as progress:
-        master = Master(port=port, ip=ip, flags=flags, work_dir=work_dir, progress=progress)
+        tls = tls_of(os.environ)
+        master = Master(port=port, ip=ip, flags=flags, tls=tls, work_dir=work_dir, progress=progress)
         await master.start()
     try:
         if as_json:

@@ -25,9 +25,11 @@ from pathlib import Path
 import platformdirs
 
 from emulation.errors import EnvironmentMissing
-from emulation.master import stubs
+from emulation.master import openssl, stubs
 from emulation.master.download import FILE, Progress, download
 
+TLS = "tls"
+"""The folder of those stubs that lead to OpenSSL."""
 _MEMBER = "_scheduler.so"
 _TRIPLE = "x86_64-linux-gnu"
 _OLDEST_GLIBC = "2.17"  # the newest that libmesos asks for, so the launcher runs wherever it does
@@ -46,6 +48,13 @@ class Installation:
     @property
     def command(self) -> list[str]:
         return [str(path) for path in (self.launcher, self.libmesos, *self.stubs)]
+
+    @property
+    def command_with_tls(self) -> list[str]:
+        """With this system's OpenSSL in the place of the stubs for it."""
+        real = self.launcher.parent / TLS
+        chosen = [real / path.name if path.name in openssl.LIBRARIES else path for path in self.stubs]
+        return [str(path) for path in (self.launcher, self.libmesos, *chosen)]
 
 
 def check_platform() -> None:
@@ -106,7 +115,7 @@ def _install(folder: Path, progress: Progress | None, cancelled: threading.Event
 def _recipe() -> str:
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for name in ("installation.py", "launcher.c", "stubs.py"):
+    for name in ("installation.py", "launcher.c", "openssl.py", "stubs.py"):
         digest.update((here / name).read_bytes())
     return digest.hexdigest()[:12]
 
@@ -147,20 +156,29 @@ def _build(libmesos: Path, built: Path) -> None:
             *("-Wall", "-Wextra", "-Werror"),
             *(str(Path(__file__).with_name("launcher.c")), "-ldl", "-o", str(folder / "launcher")),
         )
+        (folder / TLS).mkdir()
         for library in (*stubs.STUBBED, stubs.SASL, stubs.PYTHON):
-            text = Path(scratch) / f"{library}.c"
-            script = Path(scratch) / f"{library}.map"
-            text.write_text(stubs.source(symbols, library))
-            script.write_text(stubs.version_script(symbols, library))
-            obj = str(text.with_suffix(".o"))
-            _zig("clang", f"--target={_TRIPLE}", "-fPIC", "-w", "-ffreestanding", "-c", str(text), "-o", obj)
-            versions = ["--version-script", str(script)] if script.stat().st_size else []
-            _zig("ld.lld", "-shared", "-soname", library, *versions, obj, "-o", str(folder / library))
+            versions = stubs.version_script(symbols, library)
+            _build_stub(stubs.source(symbols, library), versions, folder / library)
+        for library in openssl.LIBRARIES:
+            versions = stubs.version_script(symbols, library)
+            _build_stub(openssl.source(symbols, library), versions, folder / TLS / library)
         try:
             folder.rename(built)
         except OSError:
             if not built.exists():  # else somebody was quicker
                 raise
+
+
+def _build_stub(source: str, versions: str, to: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="mma-stub-") as scratch:
+        text, script = Path(scratch) / "stub.c", Path(scratch) / "stub.map"
+        text.write_text(source)
+        script.write_text(versions)
+        obj = str(text.with_suffix(".o"))
+        _zig("clang", f"--target={_TRIPLE}", "-fPIC", "-w", "-ffreestanding", "-c", str(text), "-o", obj)
+        more = ["--version-script", str(script)] if versions else []
+        _zig("ld.lld", "-shared", "-soname", to.name, *more, obj, "-o", str(to))
 
 
 def _zig(*arguments: str) -> None:

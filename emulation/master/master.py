@@ -9,12 +9,14 @@ import logging
 import os
 import re
 import socket
+import ssl
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from emulation.errors import EnvironmentMissing, MasterError, PortInUse
+from emulation.master import openssl
 from emulation.master.download import Progress
 from emulation.master.installation import Installation, install
 from emulation.process import Child
@@ -41,6 +43,7 @@ class Master:
     port: 0 takes a free one and keeps it over restarts.
     work_dir: for files that are to stay; without it they are in a temporary folder, gone at stop().
     flags: of mesos-master, without dashes: {"agent_ping_timeout": "1secs"} (docs/configuration/master.md).
+    tls: of libprocess, without LIBPROCESS_SSL_: {"key_file": …, "cert_file": …}; given, it speaks TLS.
     native_agents: that many of Mesos's own agents in the same process, to compare ours with.
     log: the file for its log; without it `master.log` in the work folder.
     progress: called while it is downloaded, see emulation.master.download.
@@ -53,6 +56,7 @@ class Master:
         ip: str = "127.0.0.1",
         work_dir: Path | None = None,
         flags: Mapping[str, str] | None = None,
+        tls: Mapping[str, str] | None = None,
         native_agents: int = 0,
         log: Path | None = None,
         progress: Progress | None = None,
@@ -60,6 +64,7 @@ class Master:
         self.ip = ip
         self.port = port
         self.flags = dict(flags or {})
+        self._tls = dict(tls) if tls is not None else None
         self._any_port = port == 0
         self._work_dir = work_dir
         self._native_agents = native_agents
@@ -99,6 +104,7 @@ class Master:
             raise MasterError(f"The master at {self.address} is already running.")
         installation = await install(self._progress)
         self._check_sasl(installation)
+        self._check_tls()
         for last in range(_TRIES - 1, -1, -1):
             try:
                 await self._start(installation)
@@ -120,7 +126,7 @@ class Master:
         for each in (folder, folder / "launcher"):
             each.mkdir(parents=True, exist_ok=True)
         self._child = await Child.start(
-            installation.command,
+            installation.command if self._tls is None else installation.command_with_tls,
             name="mesos-master",
             env=self._environment(folder),
             cwd=folder,
@@ -154,6 +160,8 @@ class Master:
         flags = dict(self.flags)
         if self._native_agents:
             flags = {**_AGENT_FLAGS, "launcher_dir": str(folder / "launcher"), **flags}
+        for name, value in ({"enabled": "true", **self._tls} if self._tls is not None else {}).items():
+            environment["LIBPROCESS_SSL_" + name.upper()] = value
         for name, value in flags.items():
             environment["MESOS_" + name.strip("-").replace("-", "_").upper()] = value
         return environment
@@ -194,6 +202,12 @@ class Master:
             raise EnvironmentMissing(
                 f"The master needs SASL with CRAM-MD5 for {wants[0]}.",
                 remedy="Install it: apt install libsasl2-2 libsasl2-modules.",
+            )
+
+    def _check_tls(self) -> None:
+        if self._tls is not None and not openssl.is_here():
+            raise EnvironmentMissing(
+                "The master needs OpenSSL 3 to speak TLS.", remedy="Install it: apt install libssl3."
             )
 
     async def _check_port(self) -> None:
@@ -244,6 +258,19 @@ class Master:
             return status
         return None
 
+    def _client(self) -> ssl.SSLContext | None:
+        """How we ask it whether it lives: by its own certificate, where it wants one; ours is to start it,
+        not to judge it."""
+        if self._tls is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_ciphers("DEFAULT")
+        with contextlib.suppress(OSError, KeyError):  # then the master says why it cannot start
+            context.load_cert_chain(self._tls["cert_file"], self._tls["key_file"])
+        return context
+
     async def _ask(self, method: str, path: str, body: bytes = b"") -> tuple[int | None, bytes]:
         """Status and body of one HTTP request; (None, b"") if nobody answers as they should."""
         head = (
@@ -253,7 +280,7 @@ class Master:
         )
         with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.LimitOverrunError):
             async with asyncio.timeout(2):
-                reader, writer = await asyncio.open_connection(self.ip, self.port)
+                reader, writer = await asyncio.open_connection(self.ip, self.port, ssl=self._client())
                 try:
                     writer.write(head.encode() + body)
                     first, _, answer = (await reader.read()).partition(b"\r\n\r\n")

@@ -70,10 +70,10 @@ async def test_an_agent_and_its_master_speak_tls_both_ways_and_prove_who_they_ar
 
 async def test_with_the_names_that_dns_has_for_addresses(office: Office) -> None:
     """libprocess's own scheme: 127.0.0.1 is localhost."""
-    tls = replace(office.strict("localhost"), hostname_validation_scheme="legacy")
+    tls = replace(office.strict("localhost"), hostname_validation_scheme="legacy", verify_ipadd=False)
     async with MasterDouble(tls=Tls(tls)) as master, gateway(master.address, tls):
         await master.take(internal.RegisterSlaveMessage)
-    by_address = replace(office.strict("127.0.0.1"), hostname_validation_scheme="legacy", verify_ipadd=True)
+    by_address = replace(office.strict("127.0.0.1"), hostname_validation_scheme="legacy")
     async with MasterDouble(tls=Tls(by_address)) as master, gateway(master.address, by_address):
         await master.take(internal.RegisterSlaveMessage)
 
@@ -204,6 +204,7 @@ def test_files_that_cannot_be_used_are_told_with_a_remedy(office: Office, tmp_pa
         (ended, "expired", "valid today"),
         (replace(good, ca_file=text, verify_server_cert=True), "no certificates of authorities", "PEM"),
         (replace(good, ca_dir=tmp_path / "none", verify_server_cert=True), "no folder", "folder"),
+        (replace(office.strict(), verify_ipadd=False), "ssl_verify_ipadd", "legacy"),
         (replace(good, ciphers="NONSENSE"), "OpenSSL has none", "openssl ciphers"),
         (replace(good, enable_tls_v1_2=False, enable_tls_v1_3=False), "every version", "TLS 1.2"),
     ]

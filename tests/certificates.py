@@ -13,9 +13,10 @@ from agent.tls import TlsConfig
 
 
 class Office:
-    """An authority that writes into `folder`."""
+    """An authority that writes into `folder`. `rsa`: a native master's own ciphers are all for such keys."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, rsa: bool = False) -> None:
+        self._kind = trustme.KeyType.RSA if rsa else trustme.KeyType.ECDSA
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self._authority = trustme.CA()
@@ -25,7 +26,7 @@ class Office:
     def issue(self, *names: str, days: float = 30.0, as_name: str = "agent") -> TlsConfig:
         """A key and a certificate for names and addresses, 127.0.0.1 unless told."""
         until = datetime.now(UTC) + timedelta(days=days)
-        issued = self._authority.issue_cert(*(names or ("127.0.0.1",)), not_after=until)
+        issued = self._authority.issue_cert(*(names or ("127.0.0.1",)), not_after=until, key_type=self._kind)
         key, cert = self.folder / f"{as_name}.key", self.folder / f"{as_name}.pem"
         key.touch(0o600)
         key.write_bytes(issued.private_key_pem.bytes())
@@ -38,5 +39,6 @@ class Office:
             self.issue(*names, **more),
             verify_server_cert=True,
             require_client_cert=True,
+            verify_ipadd=True,
             hostname_validation_scheme="openssl",
         )
