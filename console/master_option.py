@@ -1,4 +1,4 @@
-"""`--master`: a running master, as HOST:PORT, a list of them, or ZooKeeper that knows who leads; `--ca` with it."""
+"""`--master`: HOST:PORT, its URL, a list of such, or ZooKeeper that knows who leads; and `--ca` with it."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Plan:
 
 
 def agents_config(master: str) -> AgentConfig | None:
-    """The agents' settings where nobody gave any: at a master with TLS they speak it, too, as LIBPROCESS_SSL_…
+    """The agents' settings where nobody gave any: at a master with TLS they speak it too, as LIBPROCESS_SSL_…
     say. ConfigError where these do not name a key and a certificate."""
     if not by_tls(master, os.environ):
         return None
