@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -155,10 +156,16 @@ def test_every_flag_is_written_as_it_is_read() -> None:
         **{"require_peer_address_ip_match": "false", "agents_per_port": "50", "strict": "false"},
         **{"gc_delay": "2days", "sandbox_limit": "64MB", "log_limit": "1MB"},
         **{f"authenticate_http_{name}": "true" for name in ("readonly", "readwrite", "executors")},
+        **{f"ssl_{name}_file": f"/etc/{name}.pem" for name in ("key", "cert", "ca")},
+        **{"ssl_ca_dir": "/etc/ca", "ssl_hostname_validation_scheme": "openssl", "ssl_ciphers": "AES128-SHA"},
+        **{f"ssl_{name}": "true" for name in ("enabled", "support_downgrade", "verify_server_cert")},
+        **{f"ssl_{name}": "true" for name in ("require_client_cert", "verify_ipadd")},
+        **{f"ssl_enable_tls_{name}": "false" for name in ("v1_2", "v1_3")},
     }
     assert shown(configure(given(**text))) == text
     assert {flag.name for flag in FLAGS if flag.show} == set(text)
-    assert {flag.field for flag in FLAGS} <= set(AgentConfig.__dataclass_fields__)
+    for flag in FLAGS:
+        attrgetter(flag.field)(AgentConfig())
 
 
 def test_files_stand_for_their_contents_but_a_path_is_a_path(tmp_path: Path) -> None:
