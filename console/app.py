@@ -15,6 +15,7 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.events import Event, InputEvent
 from textual.screen import Screen
+from textual.widget import Widget
 
 from console import messages as say
 from console.actions import Scope, bindings
@@ -268,6 +269,25 @@ class ConsoleApp(App[None]):
         question = f"Kill {task.id} {where}now? What it did not publish yet is lost."
         self.push_screen(Confirm("Kill a task", question, yes="Kill", no="Keep"), answered)
 
+    def on_kill_all_asked(self, message: say.KillAllAsked) -> None:
+        """After the target's name was typed."""
+        from console.screens.dialog import Confirm
+
+        target, tasks = message.target, [task.id for task in self.state.tasks_on(message.target)]
+        if not tasks:
+            self.post_message(say.Trouble(f"No task of ours is on {target}.", "n launches one."))
+            return
+
+        def answered(yes: bool | None) -> None:
+            for task in tasks if yes else ():
+                self._work(lambda backend, task=task: backend.kill(task))  # type: ignore[misc]
+
+        question = (
+            f"Kill {counted(len(tasks), 'task')} on {target} now: {_listed(tasks)}? "
+            "What they did not publish yet is lost."
+        )
+        self.push_screen(Confirm("Kill all", question, yes="Kill all", no="Keep", typed=target), answered)
+
     def on_decline_asked(self, message: say.DeclineAsked) -> None:
         """At once: the master offers it again soon."""
         self._work(lambda backend: backend.decline(message.offer_id))
@@ -351,6 +371,16 @@ class ConsoleApp(App[None]):
 
         self.push_screen(Help(self.overrides))
 
+    def action_app_jump(self) -> None:
+        from console.screens.jump import Jump
+
+        def chosen(widget: Widget | None) -> None:
+            if widget is not None:
+                self.screen.set_focus(widget)
+
+        if not isinstance(self.screen, Jump):
+            self.push_screen(Jump([one for one in self.screen.focus_chain if one.region.area]), chosen)
+
     def action_app_theme(self) -> None:
         names = [theme.name for theme in OURS]
         place = names.index(self.theme) + 1 if self.theme in names else 0
@@ -358,14 +388,18 @@ class ConsoleApp(App[None]):
 
     def action_app_picture(self) -> None:
         name = time.strftime("mma-console-%Y%m%d-%H%M%S.svg", time.localtime(self.now))
+        if self.is_web:
+            self.deliver_screenshot(name)
+            return
+        path = Path(name).absolute()
         try:
-            Path(name).write_text(self.export_screenshot(), encoding="utf-8")
+            path.write_text(self.export_screenshot(), encoding="utf-8")
         except OSError as error:
             self.post_message(
                 say.Trouble(f"The picture was not saved: {error.strerror}.", "Is the folder writable?")
             )
             return
-        self.post_message(say.Done(f"Saved {name}."))
+        self.post_message(say.Done(f"Saved {path}."))
 
     def action_app_retry(self) -> None:
         self._feed.post(Progressed(MASTER, "Trying again."))
@@ -397,3 +431,9 @@ class ConsoleApp(App[None]):
     async def action_quit(self) -> None:
         """Textual's own ctrl+q: ours, with the question."""
         self.action_app_leave()
+
+
+def _listed(names: Sequence[str], most: int = 4) -> str:
+    """The first names, and how many more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

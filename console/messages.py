@@ -63,6 +63,14 @@ class KillAsked(Message):
         self.task_id = task_id
 
 
+class KillAllAsked(Message):
+    """Kill all tasks of ours on a target, after its name was typed."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self.target = target
+
+
 class DeclineAsked(Message):
     """Give an offer back."""
 

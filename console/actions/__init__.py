@@ -26,7 +26,7 @@ from console.actions.session import SESSION
 from console.actions.tasks import TASKS
 from console.actions.views import VIEWS
 
-__all__ = ["ACTIONS", "BY_ID", "Action", "Group", "Scope", "bindings", "key_name", "keys_of"]
+__all__ = ["ACTIONS", "BY_ID", "Action", "Group", "Scope", "bindings", "borrowed", "key_name", "keys_of"]
 
 ACTIONS: tuple[Action, ...] = (
     *VIEWS,
@@ -47,15 +47,20 @@ BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
 
 def bindings(*scopes: Scope) -> list[BindingType]:
     """The Textual bindings of some scopes, with ids, so that a keymap can change their keys."""
-    return [
-        Binding(
-            key=",".join((*action.keys, *action.vim)),
-            action=action.method,
-            description=action.label,
-            show=action.show,
-            tooltip=action.help,
-            id=action.id,
-        )
-        for action in ACTIONS
-        if action.scope in scopes
-    ]
+    return [_binding(action, action.method) for action in ACTIONS if action.scope in scopes]
+
+
+def borrowed(*ids: str) -> list[BindingType]:
+    """The bindings of some actions of the app, for a dialog, which shuts out all others of the app's."""
+    return [_binding(BY_ID[one], f"app.{BY_ID[one].method}") for one in ids]
+
+
+def _binding(action: Action, method: str) -> Binding:
+    return Binding(
+        key=",".join((*action.keys, *action.vim)),
+        action=method,
+        description=action.label,
+        show=action.show,
+        tooltip=action.help,
+        id=action.id,
+    )

@@ -23,6 +23,14 @@ APP: tuple[Action, ...] = (
         Scope.APP,
         show=True,
     ),
+    Action(
+        "app.jump",
+        ("ctrl+o",),
+        "Jump",
+        "A letter on everything that can have the focus.",
+        Group.CONSOLE,
+        Scope.APP,
+    ),
     Action("app.help", ("?", "f1"), "Help", "This page.", Group.CONSOLE, Scope.APP, show=True),
     Action(
         "app.theme",

@@ -145,7 +145,7 @@ DEBUG: tuple[Action, ...] = (
     ),
     Action(
         "debug.ignore",
-        ("y",),
+        ("H",),
         "Ignore hits",
         "Let hits of the selected breakpoint pass.",
         Group.DEBUG,

@@ -9,6 +9,16 @@ FLEET: tuple[Action, ...] = (
         "target.logs", ("o",), "Logs", "What the selected target says.", Group.LOGS, Scope.FLEET, show=True
     ),
     Action(
+        "target.kill_all",
+        ("x", "delete"),
+        "Kill all",
+        "Kill every task of ours on the selected target; its name is asked for.",
+        Group.TASKS,
+        Scope.FLEET,
+        destructive=True,
+        changes=True,
+    ),
+    Action(
         "target.debug",
         ("d",),
         "Debug",

@@ -75,7 +75,7 @@ def _together(one: Scope, other: Scope) -> bool:
     if len(pair) == 1 or Scope.APP in pair:
         return True
     if pair & _DIALOG:
-        return pair <= _DIALOG | {Scope.LIST, Scope.TABLE}
+        return pair <= _DIALOG or pair <= {Scope.DIALOG, Scope.LIST, Scope.TABLE}  # no list in a question
     if pair == {Scope.TABLE, Scope.LOGS}:
         return False  # where the lines have the focus there is no table
     return bool(pair & (_FRAME | {Scope.TABLE}))

@@ -31,6 +31,41 @@ MOVE: tuple[Action, ...] = (
         Scope.VIEW,
     ),
     Action(
+        "list.copy",
+        ("y",),
+        "Copy",
+        "The selected row, or the lines that are marked or in sight.",
+        Group.MOVE,
+        Scope.LIST,
+    ),
+    Action(
+        "pane.left",
+        ("ctrl+left",),
+        "Border left",
+        "Move the border next to the focus; or drag it.",
+        Group.MOVE,
+        Scope.VIEW,
+    ),
+    Action(
+        "pane.right",
+        ("ctrl+right",),
+        "Border right",
+        "Move the border next to the focus.",
+        Group.MOVE,
+        Scope.VIEW,
+    ),
+    Action(
+        "pane.up", ("ctrl+up",), "Border up", "Move the border next to the focus.", Group.MOVE, Scope.VIEW
+    ),
+    Action(
+        "pane.down",
+        ("ctrl+down",),
+        "Border down",
+        "Move the border next to the focus.",
+        Group.MOVE,
+        Scope.VIEW,
+    ),
+    Action(
         "view.match_next",
         ("N",),
         "Next match",

@@ -23,6 +23,7 @@ from console.screens.view import View
 from console.spans import Line, Span, Tone, dim
 from console.widgets.lines import OneLine
 from console.widgets.page import Page
+from console.widgets.panes import Split
 from console.widgets.prompt import Prompt
 from console.widgets.source_view import SourceView
 from console.widgets.table import Column, Table
@@ -120,6 +121,7 @@ class DebugScreen(View):
 
     NAME = "debug"
     BINDINGS = bindings(Scope.DEBUG)
+    SPLITS = (Split("right", "#left", "#right"), Split("panel", "#top", "#left .panel.-on"))
 
     DEFAULT_CSS = """
     DebugScreen #desk { width: 1fr; height: 1fr; }
@@ -272,6 +274,7 @@ class DebugScreen(View):
 
     def on_resize(self, event: events.Resize) -> None:
         """Another width shows other panels."""
+        super().on_resize(event)
         self.call_after_refresh(self._arrange)
 
     def _arrange(self) -> None:
@@ -283,6 +286,7 @@ class DebugScreen(View):
             on = name == self._panel or (wide and name in _RIGHT)
             self.query_one(f"#{name}").set_class(on, "-on")
         self.query_one("#right").set_class(self._panel in _RIGHT, "-on")
+        self.panes.arrange()
         self.redraw()
         self.redraw_frame()
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Static
+from textual.widgets import Button, Input, Static
 
-from console.actions import Scope, bindings
+from console.actions import Scope, bindings, borrowed
 from console.pages.help import help_page
 from console.widgets.page import Page
 
@@ -19,7 +20,10 @@ T = TypeVar("T")
 class Dialog(ModalScreen[T]):
     """A modal box; its `box` is the Vertical in compose()."""
 
-    BINDINGS = bindings(Scope.DIALOG)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(Scope.DIALOG),
+        *borrowed("app.jump", "app.picture", "app.theme"),
+    ]
 
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 60%; }
@@ -42,32 +46,55 @@ class Dialog(ModalScreen[T]):
 
 
 class Confirm(Dialog[bool]):
-    """A question before something that cannot be undone. What keeps things has the focus."""
+    """A question before something that cannot be undone. What keeps things has the focus.
+
+    What ends many things, or cannot be mended, asks for a name: with `typed`, only that text does it.
+    """
+
+    DEFAULT_CSS = """
+    Confirm #typed, Confirm #typed:focus { height: 1; border: none; padding: 0 1; background: $panel; }
+    Confirm #typed { margin-top: 1; }
+    """
 
     BINDINGS = bindings(Scope.CONFIRM)
 
-    def __init__(self, title: str, question: str, *, yes: str, no: str) -> None:
+    def __init__(self, title: str, question: str, *, yes: str, no: str, typed: str = "") -> None:
         super().__init__()
+        self._typed = typed
         self._words = (title, question, yes, no)
 
     def compose(self) -> ComposeResult:
         title, question, yes, no = self._words
         with Vertical(id="box") as box:
             box.border_title = title
-            box.border_subtitle = "y does it · n or esc does not"
+            box.border_subtitle = "esc does not" if self._typed else "y does it · n or esc does not"
             yield Static(question, markup=False)
+            if self._typed:
+                yield Input(placeholder=f"type {self._typed}", id="typed", compact=True)
             with Horizontal(id="buttons"):
                 yield Button(no, id="no", compact=True)
-                yield Button(yes, id="yes", variant="error", compact=True)
+                yield Button(yes, id="yes", variant="error", compact=True, disabled=bool(self._typed))
 
     def on_mount(self) -> None:
-        self.set_focus(self.query_one("#no", Button))
+        self.set_focus(self.query_one("#typed" if self._typed else "#no"))
+
+    @property
+    def _meant(self) -> bool:
+        return not self._typed or self.query_one("#typed", Input).value.strip() == self._typed
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.query_one("#yes", Button).disabled = not self._meant
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if self._meant:
+            self.dismiss(True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
 
     def action_confirm_yes(self) -> None:
-        self.dismiss(True)
+        if self._meant:
+            self.dismiss(True)
 
     def action_confirm_no(self) -> None:
         self.dismiss(False)

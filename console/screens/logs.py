@@ -24,6 +24,7 @@ from console.rows import LINK_MARKS, task_mark
 from console.screens.view import View
 from console.spans import Line, Span, Tone, dim, line
 from console.widgets.log_view import LogView
+from console.widgets.panes import Split
 from console.widgets.prompt import Prompt
 from console.widgets.table import Column, Table
 
@@ -44,6 +45,7 @@ class LogsScreen(View):
 
     NAME = "logs"
     BINDINGS = bindings(Scope.LOGS)
+    SPLITS = (Split("sources", "#sources", "#lines"),)
 
     DEFAULT_CSS = """
     LogsScreen #sources { width: 30; border-right: solid $rule; }

@@ -25,6 +25,7 @@ from console.screens.view import View
 from console.spans import EMPTY, Line, Span, Tone, dim, line
 from console.widgets.hex_view import HexView
 from console.widgets.page import Page
+from console.widgets.panes import Split
 from console.widgets.prompt import Prompt
 from console.widgets.table import Column, Table
 
@@ -84,6 +85,7 @@ class MemoryScreen(View):
 
     NAME = "memory"
     BINDINGS = bindings(Scope.MEMORY)
+    SPLITS = (Split("bytes", "#list", "#bytes"),)
 
     DEFAULT_CSS = """
     MemoryScreen #desk { width: 1fr; height: 1fr; }
@@ -248,6 +250,7 @@ class MemoryScreen(View):
 
     def on_resize(self, event: events.Resize) -> None:
         """Another height holds other bytes."""
+        super().on_resize(event)
         if self.has_class("-bytes") and self.map.bytes is not None:
             self.call_after_refresh(lambda: self._look(self.hex.start))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding
 from textual.containers import Horizontal, Vertical
@@ -24,6 +25,7 @@ from console.widgets.key_bar import KeyBar
 from console.widgets.lines import LinesView
 from console.widgets.log_view import LogView
 from console.widgets.page import Page
+from console.widgets.panes import Panes, Split, Way
 from console.widgets.status_line import StatusLine
 from console.widgets.tab_line import TabLine
 from console.widgets.table import Table
@@ -53,6 +55,8 @@ class View(Screen[None]):
     """One of the views. The app calls draw() after every change and once a second."""
 
     NAME: ClassVar[str] = ""
+    SPLITS: ClassVar[Sequence[Split]] = ()
+    """Neighbours whose border can be moved."""
     BINDINGS = bindings(Scope.VIEW)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (Textual's own type)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (28, "-high")]  # noqa: RUF012
@@ -66,6 +70,7 @@ class View(Screen[None]):
         super().__init__()
         self.state: State = start()
         self.now = 0.0
+        self.panes = Panes(self, self.SPLITS)
 
     def compose(self) -> ComposeResult:
         """The frame around body()."""
@@ -141,7 +146,7 @@ class View(Screen[None]):
     def remember(self) -> dict[str, Any]:
         """What the next session begins with, for JSON: filter and sorting. Others add theirs."""
         sorts = {table.id: table.sorting for table in self.query(Table) if table.id and table.sorting}
-        return {"filter": self.query_one(FilterBar).where.text, "sort": sorts}
+        return {"filter": self.query_one(FilterBar).where.text, "sort": sorts, "panes": self.panes.shares}
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         """Make it so again, as far as it makes sense."""
@@ -151,6 +156,44 @@ class View(Screen[None]):
         for table in self.query(Table):
             if isinstance(sorts, dict) and table.id in sorts:
                 table.sorting = str(sorts[table.id])
+        self.panes.restore(kept.get("panes"))
+
+    # -- sizes of panes
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another size may have another layout."""
+        self.panes.arrange()
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """On a border: it is taken."""
+        if event.button == 1 and self.panes.grab(event.screen_offset):
+            event.stop()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """And moved."""
+        self.panes.drag(event.screen_offset)
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """And left there."""
+        self.panes.drop()
+
+    def _move_border(self, way: Way, by: int) -> None:
+        if not self.panes.move(way, by):
+            self.post_message(
+                Trouble("There is no such border here.", "Another view or a larger window has one.")
+            )
+
+    def action_pane_left(self) -> None:
+        self._move_border("across", -4)
+
+    def action_pane_right(self) -> None:
+        self._move_border("across", 4)
+
+    def action_pane_up(self) -> None:
+        self._move_border("down", -2)
+
+    def action_pane_down(self) -> None:
+        self._move_border("down", 2)
 
     def on_screen_resume(self) -> None:
         self.draw()
@@ -254,6 +297,8 @@ class ListView(View):
     ListView.-narrow #detail:focus { border-top: solid $primary; }
     ListView.-zoomed #left { display: none; }
     """
+
+    SPLITS = (Split("detail", "#left", "#detail"), Split("below", "#list", "#below"))
 
     def body(self) -> ComposeResult:
         """List, log and detail."""

@@ -11,12 +11,14 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
 from console.actions import Scope, bindings
-from console.spans import Line, Span, Tone, fit
+from console.messages import Done
+from console.spans import Line, Span, Tone, fit, plain
 
 _TONE_CSS = "\n".join(
     f"""
@@ -109,6 +111,10 @@ class LinesView(ScrollView, Toned, can_focus=True):
     """Lines that scroll; subclasses say what each one is."""
 
     BINDINGS = bindings(Scope.LIST)
+    ALLOW_SELECT = False  # ours marks whole lines
+
+    _picked = range(0)
+    _mark_from: int | None = None
 
     COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
     DEFAULT_CSS = f"""
@@ -134,7 +140,51 @@ class LinesView(ScrollView, Toned, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of the window."""
-        return self.strip(self.line(y + self.scroll_offset.y), self.cells)
+        number = y + self.scroll_offset.y
+        return self.strip(
+            self.line(number), self.cells, self.marked_style if number in self._picked else None
+        )
+
+    # -- copying: the mouse marks whole lines
+
+    @property
+    def marked_style(self) -> Style:
+        """Background of lines that the mouse marked."""
+        return Style(bgcolor=self.get_component_rich_style("line--cursor").bgcolor)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Lines are marked from here on."""
+        self._mark_from = event.y + self.scroll_offset.y if event.button == 1 else None
+        if self._picked:
+            self._picked = range(0)
+            self.refresh()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """To here, while the button is held."""
+        if self._mark_from is None or event.button != 1:
+            return
+        here = event.y + self.scroll_offset.y
+        if here != self._mark_from or self._picked:
+            self._picked = range(min(here, self._mark_from), max(here, self._mark_from) + 1)
+            self.refresh()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """The mark stays until the next press."""
+        self._mark_from = None
+
+    def copied(self) -> str:
+        """What copying takes: the marked lines, or those in sight."""
+        top = self.scroll_offset.y
+        lines = self._picked or range(top, top + self.size.height)
+        return "\n".join(plain(self.line(number)).rstrip() for number in lines).strip("\n")
+
+    def action_list_copy(self) -> None:
+        text = self.copied()
+        if not text:
+            return
+        self.app.copy_to_clipboard(text)
+        lines = text.count("\n") + 1
+        self.post_message(Done(f"Copied {lines} lines." if lines > 1 else f"Copied: {text[:200]}"))
 
     @property
     def page(self) -> int:

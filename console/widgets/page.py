@@ -36,6 +36,10 @@ class Page(LinesView):
         """All lines as plain text."""
         return "\n".join("".join(span.text for span in line).rstrip() for line in self._lines)
 
+    def copied(self) -> str:
+        """The marked lines, or all of them."""
+        return super().copied() if self._picked else self.text
+
     def line(self, number: int) -> Iterable[Span]:
         """One line of the page."""
         return self._lines[number] if 0 <= number < len(self._lines) else EMPTY

@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from console.actions import Scope, bindings
 from console.filters import Filter
-from console.spans import EMPTY, Line, Span, Tone, fit, width
+from console.spans import EMPTY, Line, Span, Tone, fit, plain, width
 from console.widgets.lines import LinesView
 
 R = TypeVar("R")
@@ -235,6 +235,13 @@ class Table(LinesView, Generic[R]):
             return EMPTY
         left = max(self._MARGIN, (self.cells - max(map(width, lines))) // 2)
         return (Span(" " * left), *lines[y - above])
+
+    def copied(self) -> str:
+        """The texts of the selected row; bars and marks are left out."""
+        if not self._rows:
+            return ""
+        cells = (plain(column.cell(self._rows[self._cursor], 80)).strip() for column in self._columns)
+        return "\t".join(cell for cell in cells if any(char.isalnum() for char in cell))
 
     # -- moving
 
