@@ -45,7 +45,7 @@ class LogsScreen(View):
 
     NAME = "logs"
     BINDINGS = bindings(Scope.LOGS)
-    SPLITS = (Split("sources", "#sources", "#lines"),)
+    SPLITS = (Split("sources", "#sources", "#reading"),)
 
     DEFAULT_CSS = """
     LogsScreen #sources { width: 30; border-right: solid $rule; }
