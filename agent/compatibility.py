@@ -1,7 +1,8 @@
 """Whether an agent that comes back may go on as the one that it was (--reconfiguration_policy).
 
-As src/slave/compatibility.cpp, but for two things that a gateway changes all the time: a port that nobody
-chose, and the version of a device's firmware, an attribute that says nothing about what may run there.
+As src/slave/compatibility.cpp, but for what changes all the time at a gateway: a port that nobody chose, and
+two attributes that say nothing about what may run there, the version of a device's firmware and the name by
+which it is reached.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from agent.errors import ResourceError
 from agent.pool import Pool, show
 from agent.proto import mesos_pb2 as mesos
 
-FIRMWARE_ATTRIBUTE = "firmware"
+FREE_ATTRIBUTES = frozenset({"firmware", "target"})
 
 
 def incompatibility(
@@ -42,9 +43,9 @@ def _resources(before: mesos.SlaveInfo, now: mesos.SlaveInfo, policy: str) -> st
 def _attributes(before: mesos.SlaveInfo, now: mesos.SlaveInfo, policy: str) -> str | None:
     old, new = ({item.name: item for item in info.attributes} for info in (before, now))
     for name, attribute in old.items():
-        if name != FIRMWARE_ATTRIBUTE and new.get(name) != attribute:
+        if name not in FREE_ATTRIBUTES and new.get(name) != attribute:
             return f"its attribute {name} was {_text(attribute)} and is {_text(new.get(name))}"
-    added = sorted(new.keys() - old.keys() - {FIRMWARE_ATTRIBUTE})
+    added = sorted(new.keys() - old.keys() - FREE_ATTRIBUTES)
     if policy == "equal" and added:
         return f"it has further attributes: {', '.join(added)}"
     return None

@@ -134,6 +134,11 @@ class Agent:
         return self.registration.agent_id
 
     @property
+    def records(self) -> str:
+        """Under which its records are (see identity.py)."""
+        return self._shelf.name
+
+    @property
     def target_name(self) -> str:
         return self.description.name
 

@@ -22,6 +22,7 @@ from agent.guard import Sealed
 from agent.http.access import Access
 from agent.http.router import Router
 from agent.http.verbosity import Verbosity
+from agent.identity import records_name
 from agent.janitor import Janitor
 from agent.shelf import Shelf
 from agent.store import Store
@@ -115,6 +116,8 @@ class Gateway:
         self._agents: dict[str, Agent] = {}
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._berths: list[_Berth] = []
+        self._records: set[str] = set()
+        """Names of those in use."""
         self._master: Upid | None = None
         self._ip = ""
         self._closed = False
@@ -245,7 +248,10 @@ class Gateway:
             seat = Seat(berth.port, f"slave({berth.next_number})", self._agents)
             berth.next_number += 1
             around = replace(self._around, config=config) if config else self._around
-            agent = Agent(target, seat, Shelf(self._store, name), around)
+            identity = target.describe().identity
+            records = await records_name(self._store, name, identity, self._records)
+            agent = Agent(target, seat, Shelf(self._store, records, identity), around)
+            self._records.add(records)
             berth.port.add(agent)
             berth.agents[agent.id] = self._agents[name] = agent
             self._lives[name] = asyncio.create_task(self._live(name, agent, berth), name=f"agent of {name}")
@@ -275,6 +281,7 @@ class Gateway:
         finally:
             berth.port.remove(agent)
             del self._agents[name], self._lives[name], berth.agents[agent.id]
+            self._records.discard(agent.records)
             self._hub.publish(Stopped(name, reason))
 
     async def _berth(self) -> _Berth:

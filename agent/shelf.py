@@ -38,11 +38,16 @@ class Recovered:
 
 
 class Shelf:
-    """Reads and writes the records of the agent called `name` (its target's name)."""
+    """Reads and writes the records under `name` (see identity.py) of a device whose id is `identity`."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Store, name: str, identity: str = "") -> None:
         self._store = store
         self._name = name
+        self._identity = identity
+
+    @property
+    def name(self) -> str:
+        return self._name
 
     async def durable(self) -> None:
         """Until all that was written so far is on disk."""
@@ -90,9 +95,10 @@ class Shelf:
     def save_agent(self, info: mesos.SlaveInfo) -> None:
         """The master knows the agent, by its id, as `info`."""
         self._store.write(
-            "INSERT INTO agents (name, agent_id, hostname, info) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO "
-            "UPDATE SET agent_id = excluded.agent_id, hostname = excluded.hostname, info = excluded.info",
-            *(self._name, info.id.value, info.hostname, info.SerializeToString()),
+            "INSERT INTO agents (name, agent_id, hostname, info, identity) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET agent_id = excluded.agent_id, hostname = excluded.hostname, "
+            "info = excluded.info, identity = excluded.identity",
+            *(self._name, info.id.value, info.hostname, info.SerializeToString(), self._identity),
         )
 
     def forget_agent(self) -> None:

@@ -21,10 +21,11 @@ from agent.errors import DamagedError, StoreError
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 CREATE TABLE agents (
-  name TEXT PRIMARY KEY, agent_id TEXT NOT NULL, hostname TEXT NOT NULL, drain BLOB, resources BLOB, info BLOB
+  name TEXT PRIMARY KEY, agent_id TEXT NOT NULL, hostname TEXT NOT NULL, drain BLOB, resources BLOB,
+  info BLOB, identity TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE frameworks (
   agent TEXT, framework TEXT, info BLOB NOT NULL, PRIMARY KEY (agent, framework)
@@ -56,6 +57,7 @@ CREATE TABLE operations (
   agent TEXT, uuid BLOB, body BLOB NOT NULL, PRIMARY KEY (agent, uuid)
 ) WITHOUT ROWID;
 """,
+    2: "ALTER TABLE agents ADD COLUMN identity TEXT NOT NULL DEFAULT ''",
 }
 """What brings a file of an earlier version to the next one."""
 RETRY = 1.0

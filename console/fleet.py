@@ -186,4 +186,6 @@ def _real_target(name: TargetName, board: Board, port: str, setup: Setup) -> Tar
         from emulation.faults import with_faults
 
         connect = with_faults(connect, setup.faults)
-    return McuTarget(name.text, board, connect, on_trace=setup.on_trace)
+    # A device that the operator gave a name of its own is who it is by that name: another may take its place.
+    by_port = name.text == f"{board.name}@{port}"
+    return McuTarget(name.text, board, connect, on_trace=setup.on_trace, by_id=by_port)

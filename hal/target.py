@@ -58,6 +58,8 @@ class Description:
     resources: tuple[Resource, ...]
     attributes: Mapping[str, str]
     mem_bytes: int
+    identity: str = ""
+    """What the device itself says who it is, by whatever name and way it is reached; empty where it can't."""
 
 
 # -- what a task asks ---------------------------------------------------------------------------

@@ -18,6 +18,10 @@ int mma_chip_reset_cause(void);
 // Some bits that differ between boots, where the hardware has such.
 uint32_t mma_chip_entropy(void);
 
+// Write the words that tell this chip from all others of its kind; how many, 0 where it has none or is emulated.
+#define MMA_UNIQUE_WORDS 3
+uint32_t mma_chip_unique_id(uint32_t words[MMA_UNIQUE_WORDS]);
+
 // Fetch bytes to send from mma_link_next() until that gives -1. Returns at once. Called with interrupts off.
 void mma_chip_uart_send(void);
 // mma_link_full() has room again: take what was left in the UART. May be left out where nothing is ever left there.

@@ -64,7 +64,7 @@ static void get_device(struct mma_reply *reply) {
     uint32_t largest, free = mma_arena_free(&largest);
     uint8_t key[MMA_KEY_ID];
     reply->format = MMA_FORMAT_CBOR;
-    mma_cbor_head(out, MMA_CBOR_MAP, crash ? 19 : 18);
+    mma_cbor_head(out, MMA_CBOR_MAP, crash ? 20 : 19);
     mma_cbor_pair(out, 0, MMA_LINK_VERSION);
     mma_cbor_head(out, MMA_CBOR_UINT, 1);
     mma_cbor_text(out, MMA_BOARD);
@@ -93,6 +93,10 @@ static void get_device(struct mma_reply *reply) {
     mma_cbor_head(out, MMA_CBOR_UINT, 17);
     mma_cbor_bytes(out, key, MMA_KEY_ID);
     mma_cbor_pair(out, 18, mma_proof_counter());
+    uint32_t words[MMA_UNIQUE_WORDS];
+    uint32_t count = mma_chip_unique_id(words);
+    mma_cbor_head(out, MMA_CBOR_UINT, 19);
+    mma_cbor_bytes(out, words, count * sizeof words[0]);
     if (crash) {
         mma_cbor_head(out, MMA_CBOR_UINT, 16);
         mma_cbor_head(out, MMA_CBOR_MAP, 6);

@@ -58,6 +58,8 @@ class DeviceFacts:
     """Four bytes of the SHA-256 of its key; None: it wants no proof."""
     proof_counter: int = 0
     """Of the last request that had one."""
+    unique_id: bytes = b""
+    """Of the chip; empty where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def parse_device(payload: bytes) -> DeviceFacts:
         crash=_crash(fields),
         key_id=fields.data(17) if fields.has(17) else None,
         proof_counter=fields.uint(18) if fields.has(18) else 0,
+        unique_id=fields.data(19) if fields.has(19) else b"",
     )
     if not 1 <= facts.alignment <= facts.arena_bytes:
         raise fields.wrong(15)

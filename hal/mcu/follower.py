@@ -83,6 +83,9 @@ class Follower:
     async def _restarted(self) -> None:
         """The device has another boot id: what it ran is gone."""
         facts = await self._roster.link.device()
+        if facts.unique_id != self._roster.facts.unique_id:
+            words = "is another board now; a restart of the gateway gives it an agent of its own."
+            self._roster.events.publish(Diagnostic(f"{self._roster.name} {words}"))
         self._roster.started(facts)
         why = facts.reset.name.lower() if isinstance(facts.reset, ResetCause) else f"cause {facts.reset}"
         for tenant in [tenant for tenant in self._roster.tenants.values() if tenant.slot is not None]:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 
 from hal import aot
@@ -65,10 +66,13 @@ class McuTarget:
         connect: Connect,
         *,
         on_trace: Callable[[Traced], None] | None = None,
+        by_id: bool = False,
     ) -> None:
         """`connect` opens the byte stream to the device, now and after each break; `on_trace` gets every
-        CoAP message."""
+        CoAP message. `by_id`: whoever has this chip's unique id is this device; those of emulated chips are
+        all alike, and say nothing."""
         self._name = name
+        self._by_id = by_id
         self._board = board
         self._events = Broadcast()
         self.link = Link(
@@ -122,7 +126,9 @@ class McuTarget:
         self._events.close()
 
     def describe(self) -> Description:
-        return describe(self._name, self._board, self.facts)
+        described = describe(self._name, self._board, self.facts)
+        identity = self.facts.unique_id.hex() if self._by_id else ""
+        return replace(described, identity=f"{self._board.mcu}-{identity}" if identity else "")
 
     async def spawn(self, launch: Launch) -> None:
         if launch.key in self._roster.tenants:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from emulation.master import Master
 from emulation.targets import open_machine
 from hal import firmware
 from hal.boards import load_board
@@ -50,6 +51,38 @@ async def test_one_scenario_comes_out_the_same_in_qemu_and_on_a_port(port: Path,
     code, real = await mma(*words, "-t", f"stm32f4@{port}")
     assert code == 0, real
     assert [found["digest"] for found in real] == [found["digest"] for found in emulated]
+
+
+async def agent_id(master: Master, port: str, folder: Path) -> str:
+    """The id of the agent of what is on a port, in one life of a gateway."""
+    words = ("--target", f"microbit@{port}", "--work_dir", str(folder), "--json")
+    process = await start("agent", "--master", master.address, *words)
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            while b"as agent" not in (line := await process.stdout.readline()):
+                assert line, (await process.communicate())[1]
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.communicate(), 30)
+        return line.decode().partition("as agent ")[2].split('"')[0]
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_a_chip_with_an_id_of_its_own_is_the_same_agent_on_another_port(tmp_path: Path) -> None:
+    """The nRF51 has one (FICR.DEVICEID), in QEMU too."""
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    async with Master() as master, open_machine("microbit@qemu") as machine:
+        await machine.start(firmware.build(load_board("microbit")).elf)
+        found = []
+        for name in ("one", "other"):
+            async with SerialBoard(machine, tmp_path / name) as board:
+                found.append(await agent_id(master, str(board.port), tmp_path / "work"))
+    assert found[0]
+    assert found[0] == found[1]
 
 
 async def test_attach_brings_its_agent_up(port: Path) -> None:

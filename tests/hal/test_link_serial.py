@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from guests import HELLO, SPIN, play, wasm
+from serial.tools.list_ports_common import ListPortInfo
 from serial_board import SerialBoard
 
 from emulation.machine import Machine
@@ -83,6 +85,43 @@ async def test_an_unplugged_board_is_found_again_with_what_it_runs(machine: Mach
                 assert event.cause is Cause.KILLED
                 break
         await target.close()
+
+
+async def test_a_board_is_followed_to_another_port(machine: Machine, tmp_path: Path) -> None:
+    """By its USB serial number; what is at its old place meanwhile is not taken for it."""
+    there: dict[str, str] = {}
+
+    def listed() -> Iterator[ListPortInfo]:
+        for device, number in there.items():
+            info = ListPortInfo(device, skip_link_detection=True)
+            info.vid, info.pid, info.serial_number = 0x0483, 0x374B, number
+            yield info
+
+    async with SerialBoard(machine, tmp_path) as board:
+        first = str(board.port.readlink())
+        there[first] = "0670FF"
+        port = SerialPort(first, BOARD.baud, listed=listed)
+        target = McuTarget("real", BOARD, port.connect)
+        await target.open()
+        down = asyncio.create_task(_until(target, False))
+        await asyncio.sleep(0)
+        await board.unplug()
+        await down
+        stranger = os.openpty()  # takes the number: the board comes back under another
+        up = asyncio.create_task(_until(target, True))
+        await asyncio.sleep(0)
+        there[first] = "stranger"
+        await board.plug()
+        second = str(board.port.readlink())
+        there[second] = "0670FF"
+        await up
+        assert (port.port, second != first) == (second, True)
+        await target.close()
+        there[second] = "stranger"
+        with pytest.raises(LinkError, match="Another device is on"):
+            await port.connect()
+        for end in stranger:
+            os.close(end)
 
 
 async def test_what_is_wrong_with_a_port_is_told(machine: Machine, tmp_path: Path) -> None:

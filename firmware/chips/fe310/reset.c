@@ -27,6 +27,11 @@ int mma_chip_reset_cause(void) { return cause; }
 
 uint32_t mma_chip_entropy(void) { return 0; }
 
+uint32_t mma_chip_unique_id(uint32_t words[MMA_UNIQUE_WORDS]) {
+    (void)words;
+    return 0;
+}
+
 void mma_chip_watchdog_feed(void) {
 #if MMA_WATCHDOG
     watchdog_write(&AON_WDOGFEED, FOOD);

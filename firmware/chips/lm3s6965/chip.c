@@ -55,6 +55,12 @@ int mma_chip_reset_cause(void) { return cause; }
 
 uint32_t mma_chip_entropy(void) { return 0; }
 
+uint32_t mma_chip_unique_id(uint32_t words[MMA_UNIQUE_WORDS]) { // the board's MAC address, 3 bytes a register
+    words[0] = SYSCTL_USER0;
+    words[1] = SYSCTL_USER1;
+    return words[0] == UINT32_MAX ? 0 : 2; // never written
+}
+
 static void put(volatile uint32_t *at, uint32_t bit, bool value) { *at = (*at & ~bit) | (value ? bit : 0); }
 
 int mma_chip_gpio_mode(uint8_t pin, enum mma_gpio_mode mode) {

@@ -6,6 +6,9 @@
 
 #define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
+// 7 factory information
+#define FICR_DEVICEID(n) REGISTER(0x10000060 + 4 * (n))
+
 // 12.2 POWER, 13.2 CLOCK
 #define POWER_RESETREAS REGISTER(0x40000400)
 #define CLOCK_HFCLKSTART REGISTER(0x40000000)

@@ -43,6 +43,12 @@ uint32_t mma_chip_entropy(void) {
     return word;
 }
 
+uint32_t mma_chip_unique_id(uint32_t words[MMA_UNIQUE_WORDS]) {
+    words[0] = FICR_DEVICEID(0);
+    words[1] = FICR_DEVICEID(1);
+    return 2;
+}
+
 void mma_chip_watchdog_feed(void) {
 #if MMA_WATCHDOG
     WDT_RR(0) = 0x6E524635;

@@ -37,6 +37,16 @@ uint32_t mma_chip_entropy(void) {
     return RNG_DR ^ UNIQUE_ID(0) ^ UNIQUE_ID(1) ^ UNIQUE_ID(2);
 }
 
+uint32_t mma_chip_unique_id(uint32_t words[MMA_UNIQUE_WORDS]) {
+    if (!mma_stm32f4_is_silicon()) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < MMA_UNIQUE_WORDS; i++) {
+        words[i] = UNIQUE_ID(i);
+    }
+    return MMA_UNIQUE_WORDS;
+}
+
 void mma_chip_watchdog_feed(void) {
 #if MMA_WATCHDOG
     IWDG_KR = 0xAAAA;
