@@ -483,12 +483,13 @@ def test_notifications_are_repeated_and_coalesced(kernel: Kernel) -> None:
     source = "void start(void) { for (int i = 0; i < 50; i++) { say(0, 1); pause(1000); } finish(0); }"
     kernel.spawn(source)
     kernel.wait(1.2)
-    assert len(kernel.notices) == 3, "at once, after 0.3 s and after 0.6 s more"
+    sent = len(kernel.notices)
+    assert 3 <= sent <= 5, "at once, after 0.3 s and after 0.6 s more; a busy computer waits longer"
     assert len({notice.mid for notice in kernel.notices}) == 1
     kernel.acknowledge = True
     kernel.send(to_frame(Message(code=EMPTY, _mtype=ACK, _mid=kernel.notices[-1].mid).encode()))
     kernel.wait(0.3)
-    assert len(kernel.notices) == 4, "fifty changes, one notification"
+    assert len(kernel.notices) == sent + 1, "fifty changes, one notification"
     assert cbor2.loads(kernel.notices[-1].payload)[1][1] == State.ENDED
     kernel.notices.clear()
     kernel.acknowledge = False
