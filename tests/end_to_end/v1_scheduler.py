@@ -38,6 +38,7 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
         checkpoint: bool = True,
         acknowledge: bool = True,
         roles: Sequence[str] = ("*",),
+        failover_timeout: float = 600.0,
     ) -> None:
         self._url = f"http://{master}/master/api/v1/scheduler"
         self._acknowledge = acknowledge
@@ -46,7 +47,7 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
             "name": "test",
             "roles": list(roles),
             "checkpoint": checkpoint,
-            "failover_timeout": 600.0,
+            "failover_timeout": failover_timeout,
             "capabilities": [{"type": name} for name in capabilities],
         }
         self.id = ""
@@ -57,6 +58,9 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
         self.messages: list[Json] = []
         """From executors."""
         self.failures: list[Json] = []
+        self.errors: list[str] = []
+        self.inverse_offers: list[Json] = []
+        """The master wants an agent back: for maintenance."""
         self.changed = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
@@ -74,6 +78,10 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
         self._reader.cancel()
         await asyncio.wait([self._reader])
         await self._session.close()
+
+    def take_over(self, other: Scheduler) -> None:
+        """Be another instance of the same framework, before it begins."""
+        self._info["id"] = {"value": other.id}
 
     async def resubscribe(self) -> None:
         """To the same address with the same id: the master was restarted."""
@@ -193,6 +201,10 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
             ),
             "MESSAGE": lambda event: self.messages.append(event["message"]),
             "FAILURE": lambda event: self.failures.append(event["failure"]),
+            "ERROR": lambda event: self.errors.append(event["error"]["message"]),
+            "INVERSE_OFFERS": lambda event: self.inverse_offers.extend(
+                event["inverse_offers"]["inverse_offers"]
+            ),
             "SUBSCRIBED": self._subscribed,
         }
         handler = handlers.get(event["type"])
