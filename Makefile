@@ -50,6 +50,7 @@ test: lint unit ## everything: also the real master and the emulated boards
 
 campaigns: install ## the long runs: the gateway killed at 100 random instants, its HTTP port and the link fuzzed, a board's power cut
 	@$(BIN)/python tests/campaigns/gateway.py --kills 100
+	@$(BIN)/python tests/campaigns/gateway.py --kills 60 --troubles
 	@$(BIN)/python tests/campaigns/http_port.py --requests 1000000
 	@$(BIN)/python tests/campaigns/wire.py --frames 1000000 --answers 200000
 	@$(BIN)/python tests/campaigns/power.py --cuts 400

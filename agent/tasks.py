@@ -181,7 +181,9 @@ class Tasks:
         """The guest runs."""
         task.started = task.started or time.time()
         if task.info.HasField("max_completion_time") and task.deadline is None:
-            left = task.info.max_completion_time.nanoseconds / 1e9 - (time.time() - task.started)
+            # The wall clock tells what passed while no gateway lived; it may have been set back meanwhile.
+            passed = max(0.0, time.time() - task.started)
+            left = task.info.max_completion_time.nanoseconds / 1e9 - passed
             loop = asyncio.get_running_loop()
             task.deadline = loop.call_later(max(0.0, left), self.kills.overdue, task)
         if task.state in (mesos.TASK_STAGING, mesos.TASK_STARTING):

@@ -4,6 +4,7 @@ A genuine master, a framework that launches and kills all the time, a real kerne
 targets. The board and the master live through it; the gateway is a process that is killed and started again.
 
     python tests/campaigns/gateway.py --kills 100 --seed 1
+    python tests/campaigns/gateway.py --kills 40 --troubles    # and leaders die, disks are full, in between
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if __name__ == "__main__":
     sys.path.append(str(Path(__file__).parent.parent / "end_to_end"))
 
 import aiohttp
+from troubles import Disk, Masters
 from v1_scheduler import Scheduler, scalar
 from wasmtime import wat2wasm
 
@@ -71,8 +73,10 @@ EXCUSES = {
     ("TASK_DROPPED", "REASON_AGENT_DISCONNECTED"),
     ("TASK_DROPPED", "REASON_INVALID_OFFERS"),
     ("TASK_LOST", "REASON_INVALID_OFFERS"),
+    ("TASK_UNKNOWN", "REASON_RECONCILIATION"),
 }
-"""How tasks may end whose executor had not begun when the gateway died; those on the host die along."""
+"""How tasks may end whose executor had not begun when the gateway died, or that went down with a master
+before any agent heard of them; those on the host die along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,9 @@ class Outcome:
     ends: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    leaders: int = 0
+    """Masters that died and were followed by another."""
+    full_disks: int = 0
 
 
 def kinds() -> tuple[Kind, ...]:
@@ -121,8 +128,9 @@ def kinds() -> tuple[Kind, ...]:
 class Campaign:
     """One run: `kills` instants, chosen by `seed`."""
 
-    def __init__(self, kills: int, seed: int, folder: Path) -> None:
+    def __init__(self, kills: int, seed: int, folder: Path, *, troubles: bool = False) -> None:
         self._kills = kills
+        self._troubles = troubles
         self._random = random.Random(seed)
         self._folder = folder
         self._tasks: dict[str, Launched] = {}
@@ -138,33 +146,62 @@ class Campaign:
             machine = await stack.enter_async_context(open_machine("stm32f4@qemu"))
             await machine.start(firmware.build(load_board("stm32f4")).elf)
             uart = await stack.enter_async_context(_served(machine, self._folder / "uart", self._up))
-            master = await stack.enter_async_context(Master(flags=FLAGS))
+            disk = stack.enter_context(Disk(self._folder / "state")) if self._troubles else None
+            masters = await stack.enter_async_context(Masters(FLAGS)) if self._troubles else None
+            master = masters.leader if masters else await stack.enter_async_context(Master(flags=FLAGS))
             scheduler = await stack.enter_async_context(Scheduler(master.address))
             load = asyncio.create_task(self._load(scheduler))
+            where = masters.url if masters else master.address
             words = [sys.executable, str(Path(__file__).with_name("gateway_process.py"))]
-            words += [master.address, str(self._folder / "state"), str(uart), str(_free_port())]
-            for _ in range(self._kills):
+            words += [where, str(self._folder / "state"), str(uart), str(_free_port())]
+            for number in range(self._kills):
                 gateway = await Child.start(words, log=self._folder / "gateway.log", cwd=ROOT)
                 await self._up.wait()
                 self._up.clear()
                 await asyncio.sleep(self._random.uniform(0.0, MOST))
+                if disk is not None and number % 4 == 1:
+                    async with disk.full():
+                        await asyncio.sleep(self._random.uniform(0.0, MOST))
+                if masters is not None and number % 4 == 3:
+                    load = await self._change(masters, scheduler, load)
+                    await asyncio.sleep(self._random.uniform(0.0, MOST))
                 os.kill(gateway.pid, signal.SIGKILL)
                 await gateway.wait()
                 self.outcome.kills += 1
-                await self._note_agents(master)
+                await self._note_agents(masters.leader if masters else master)
             gateway = await Child.start(words, log=self._folder / "gateway.log", cwd=ROOT)
             try:
                 load.cancel()
                 await asyncio.wait([load])
+                await self._all_there(masters.leader if masters else master)
                 await self._settle(scheduler)
-                await self._note_agents(master)
+                await self._note_agents(masters.leader if masters else master)
             finally:
                 await gateway.stop()
             self._judge(scheduler)
-            if master.pid is None:
+            if not masters.alive if masters else master.pid is None:
                 self.outcome.complaints.append("the master died")
+            self.outcome.leaders = masters.changes if masters else 0
+            self.outcome.full_disks = disk.times if disk else 0
         self.outcome.seconds = time.monotonic() - begin
         return self.outcome
+
+    async def _change(
+        self, masters: Masters, scheduler: Scheduler, load: asyncio.Task[None]
+    ) -> asyncio.Task[None]:
+        """Another master leads, and the framework goes there."""
+        load.cancel()
+        await asyncio.wait([load])
+        await masters.change()
+        await scheduler.resubscribe(masters.leader.address)
+        return asyncio.create_task(self._load(scheduler))
+
+    async def _all_there(self, master: Master) -> None:
+        """Until the master has all agents: before that it takes for unknown what they run."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE):
+                while sum(one["active"] for one in await _agents(master)) < len(set(TARGETS)):  # noqa: ASYNC110
+                    await asyncio.sleep(0.5)
 
     # -- the framework ------------------------------------------------------------------------------------
 
@@ -233,10 +270,7 @@ class Campaign:
 
     async def _note_agents(self, master: Master) -> None:
         """The ids that the master knows."""
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://{master.address}/master/state") as reply:
-                state = await reply.json()
-        self._ids |= {agent["id"] for agent in state["slaves"]}
+        self._ids |= {agent["id"] for agent in await _agents(master)}
 
     # -- the judgement --------------------------------------------------------------------------------------
 
@@ -269,6 +303,7 @@ LIVING = ("TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING")
 ORDER = [
     *LIVING,
     *("TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_LOST", "TASK_DROPPED", "TASK_GONE"),
+    "TASK_UNKNOWN",
 ]
 
 
@@ -332,16 +367,24 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
 
 
+async def _agents(master: Master) -> list[dict[str, Any]]:
+    """As the master lists them."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"http://{master.address}/master/state") as reply:
+            found: list[dict[str, Any]] = (await reply.json())["slaves"]
+            return found
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-async def play(kills: int, seed: int) -> Outcome:
+async def play(kills: int, seed: int, *, troubles: bool = False) -> Outcome:
     """A campaign in a folder that is kept when something went wrong."""
     folder = Path(tempfile.mkdtemp(prefix="mma-campaign-"))
-    outcome = await Campaign(kills, seed, folder).run()
+    outcome = await Campaign(kills, seed, folder, troubles=troubles).run()
     if outcome.complaints:
         outcome.complaints.append(f"see {folder}")
     else:
@@ -353,10 +396,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--troubles", action="store_true", help="leaders die and disks are full in between")
     words = parser.parse_args()
-    outcome = asyncio.run(play(words.kills, words.seed))
+    outcome = asyncio.run(play(words.kills, words.seed, troubles=words.troubles))
     sys.stdout.write(
-        f"{outcome.kills} kills, {outcome.tasks} tasks in {outcome.seconds:.0f} s, seed {words.seed}\n"
+        f"{outcome.kills} kills, {outcome.leaders} new leaders, {outcome.full_disks} full disks, "
+        f"{outcome.tasks} tasks in {outcome.seconds:.0f} s, seed {words.seed}\n"
     )
     for end, count in outcome.ends.most_common():
         sys.stdout.write(f"{count:6} {end}\n")

@@ -83,11 +83,13 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
         """Be another instance of the same framework, before it begins."""
         self._info["id"] = {"value": other.id}
 
-    async def resubscribe(self) -> None:
-        """To the same address with the same id: the master was restarted."""
+    async def resubscribe(self, master: str = "") -> None:
+        """With the same id, there or at another address: the master was restarted, or another one leads."""
         self._reader.cancel()
         await asyncio.wait([self._reader])
         self.offers.clear()
+        if master:
+            self._url = f"http://{master}/master/api/v1/scheduler"
         self._info["id"] = {"value": self.id}
         self.id = ""
         self._reader = asyncio.create_task(self._subscribe())
