@@ -301,6 +301,10 @@ class ConsoleApp(App[None]):
 
         self._work(revive)
 
+    def on_backend_asked(self, message: say.BackendAsked) -> None:
+        """What a screen wants to know."""
+        self._work(message.work)
+
     def on_debug_asked(self, message: say.DebugAsked) -> None:
         """What a screen wants of the debugger."""
         self._work(lambda backend: message.work(backend.debugger))

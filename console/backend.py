@@ -6,7 +6,7 @@ console.errors.ConsoleError, hal.errors.HalError, emulation's and agent's: each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Literal, Protocol
@@ -122,6 +122,12 @@ class Backend(Protocol):
 
     async def load(self, path: Path) -> bytes:
         """A .wasm, .wat, .c or .zig file as a module that a target would run."""
+        ...
+
+    async def size_by(
+        self, attributes: Mapping[str, str], module: bytes, arguments: Sequence[str], budget: Budget
+    ) -> Parts:
+        """The same of a target that has these attributes, whoever has its agent."""
         ...
 
     async def size(self, module: bytes, target: str, arguments: Sequence[str], budget: Budget) -> Parts:

@@ -14,9 +14,12 @@ from typing import Any
 import aiohttp
 
 from console.errors import ConsoleError, UsageError
+from console.frameworks import FrameworkFacts, frameworks_from_json, resources_from_state
 from console.leader import leader_url
+from console.mesos import Offer, OfferState, Resources
 from console.scheduler import Unreachable
 from console.trust import TRUST, certificate_trouble, http_session
+from console.why import Holder
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _PIECE = 1 << 16
@@ -44,6 +47,64 @@ async def active_targets(master: str) -> frozenset[str]:
     agents = (agent for agent in found.get("slaves", ()) if agent.get("active"))
     names = (agent.get("attributes", {}).get("target") for agent in agents)
     return frozenset(name for name in names if isinstance(name, str))
+
+
+async def frameworks(master: str) -> tuple[FrameworkFacts, ...]:
+    """Every framework that is subscribed, or may come back. Unreachable, or ConsoleError where we may not."""
+    async with http_session(master, timeout=_TIMEOUT) as http:
+        return frameworks_from_json(await _get(http, f"{await leader_url(master)}/master/frameworks"))
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """An agent: all that it has, given away or not, and what living tasks hold of it."""
+
+    whole: Resources
+    holders: tuple[Holder, ...]
+    attributes: Mapping[str, str]
+    hostname: str
+
+
+async def agents(master: str) -> dict[str, AgentFacts]:
+    """Every active agent by its id."""
+    async with http_session(master, timeout=_TIMEOUT) as http:
+        state = await _get(http, f"{await leader_url(master)}/master/state")
+    held: dict[str, list[Holder]] = {}
+    for _, task in _tasks(state, False):
+        holder = Holder(task["id"], resources_from_state(task.get("resources", {})))
+        held.setdefault(task["slave_id"], []).append(holder)
+    return {
+        agent["id"]: AgentFacts(
+            resources_from_state(agent.get("resources", {})),
+            tuple(held.get(agent["id"], ())),
+            {name: str(value) for name, value in agent.get("attributes", {}).items()},
+            agent.get("hostname", ""),
+        )
+        for agent in state.get("slaves", ())
+        if agent.get("active")
+    }
+
+
+async def held_offers(master: str, but: str) -> list[Offer]:
+    """Open offers of all frameworks but the one with the id `but`; their age is not known."""
+    known = await agents(master)
+    now = time.time()
+    return [
+        Offer(
+            one.id,
+            one.agent_id,
+            known[one.agent_id].hostname,
+            one.role,
+            one.resources,
+            known[one.agent_id].attributes,
+            now,
+            OfferState.HELD,
+            note=f"held by {framework.name}",
+        )
+        for framework in await frameworks(master)
+        for one in framework.offers
+        if framework.id != but and one.agent_id in known
+    ]
 
 
 async def tasks(master: str, *, ended: bool = False) -> list[TaskRow]:

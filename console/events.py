@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from console.debug.view import DebugView
+from console.frameworks import FrameworkFacts
 from console.memory.view import MemoryView
 from console.mesos import Offer, Task
 from hal.target import Description, Usage
@@ -62,6 +63,14 @@ class Refused:
 
 
 FrameworkEvent = Connected | Disconnected | OfferChanged | TaskChanged | AgentLost | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworksRead:
+    """What the master says of all frameworks, ours too."""
+
+    frameworks: tuple[FrameworkFacts, ...]
+
 
 # -- of the fleet -----------------------------------------------------------------------------------
 
@@ -176,6 +185,7 @@ class MemoryChanged:
 
 Event = (
     FrameworkEvent
+    | FrameworksRead
     | Progressed
     | TargetUp
     | TargetDown

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.backend import Backend, BackendFactory, Post
-from console.events import Connected, OfferChanged, TargetElsewhere, TaskChanged, UsageRead
+from console.events import Connected, FrameworksRead, OfferChanged, TargetElsewhere, TaskChanged, UsageRead
 from console.live_link import LinkWatch
 from console.mesos import TaskSpec
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 USAGE_EVERY = 1.0
+FRAMEWORKS_EVERY = 2.0
 """Seconds between readings."""
 
 
@@ -54,7 +55,8 @@ async def _open(
         (), master=master, plan=parts.Plan(framework=name), on_event=post
     ) as session:
         watch = LinkWatch(session, post)
-        async with _running(_forward(session, post), _read_usage(session, post, watch)):
+        works = (_forward(session, post), _read_usage(session, post, watch), _read_frameworks(session, post))
+        async with _running(*works):
             for target in targets:
                 if target.text in present:
                     post(TargetElsewhere(target.text))
@@ -114,6 +116,23 @@ async def _read_usage(session: Session, post: Post, watch: LinkWatch) -> None:
         await asyncio.sleep(USAGE_EVERY)
 
 
+async def _read_frameworks(session: Session, post: Post) -> None:
+    """What the master says of all frameworks, whenever it is something else."""
+    from console.cluster import frameworks
+
+    told = None
+    while True:
+        try:
+            found = await frameworks(session.address)
+        except Exception as error:  # it may not tell us, or is away: what was read before still stands
+            log.info("frameworks of %s: %s", session.address, error)
+        else:
+            if found != told:
+                post(FrameworksRead(found))
+            told = found
+        await asyncio.sleep(FRAMEWORKS_EVERY)
+
+
 class LiveBackend:
     """The app's calls, handed to a session."""
 
@@ -150,3 +169,10 @@ class LiveBackend:
         if member is None:
             raise UsageError(f"{target} is not up.", remedy="Its line in the fleet says why.")
         return await size_on(member.target, module, arguments, budget)
+
+    async def size_by(
+        self, attributes: Mapping[str, str], module: bytes, arguments: Sequence[str], budget: Budget
+    ) -> Parts:
+        from console.sizing import size_by
+
+        return await size_by(attributes, module, arguments, budget)

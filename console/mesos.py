@@ -161,6 +161,7 @@ class OfferState(Enum):
     ACCEPTED = "accepted"
     DECLINED = "declined"
     RESCINDED = "rescinded"
+    HELD = "held"  # by another framework
 
 
 @dataclass(frozen=True, slots=True)

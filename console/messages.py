@@ -10,7 +10,7 @@ from typing import Any
 
 from textual.message import Message
 
-from console.backend import Debugging, Remembering
+from console.backend import Backend, Debugging, Remembering
 from console.mesos import TaskSpec
 
 
@@ -81,6 +81,14 @@ class DeclineAsked(Message):
 
 class ReviveAsked(Message):
     """Ask the master to offer everything again."""
+
+
+class BackendAsked(Message):
+    """Something for the session to find out; what goes wrong becomes a toast."""
+
+    def __init__(self, work: Callable[[Backend], Coroutine[Any, Any, object]]) -> None:
+        super().__init__()
+        self.work = work
 
 
 class DebugAsked(Message):

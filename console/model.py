@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from console import events as ev
 from console.debug.view import DebugView
+from console.frameworks import FrameworkFacts
 from console.logbook import LogBook
 from console.loglines import Origin, task_of
 from console.memory.view import MemoryView
@@ -140,6 +141,10 @@ class State:
     """By id, oldest first."""
     executors: Mapping[str, Executor] = field(default_factory=dict)
     """By task id, oldest first."""
+    frameworks: tuple[FrameworkFacts, ...] = ()
+    """All that the master knows, ours too, as far as it tells."""
+    held: Mapping[str, Offer] = field(default_factory=dict)
+    """Offers that other frameworks hold, by id; `received` is when they were first seen."""
     logs: LogBook = field(default_factory=LogBook)
     debug: DebugView = field(default_factory=DebugView)
     memory: MemoryView = field(default_factory=MemoryView)
@@ -201,6 +206,8 @@ class _Draft:
     def __init__(self, state: State) -> None:
         self._state = state
         self.master = state.master
+        self.frameworks = state.frameworks
+        self.held = state.held
         self.logs = state.logs
         self.debug = state.debug
         self.memory = state.memory
@@ -247,6 +254,8 @@ class _Draft:
             offers=old.offers if self._offers is None else self._offers,
             tasks=old.tasks if self._tasks is None else self._tasks,
             executors=old.executors if self._executors is None else self._executors,
+            frameworks=self.frameworks,
+            held=self.held,
             logs=self.logs,
             debug=self.debug,
             memory=self.memory,
@@ -274,6 +283,8 @@ class _Draft:
                 self.debug = view
             case ev.MemoryChanged(view):
                 self.memory = view
+            case ev.FrameworksRead(frameworks):
+                self._frameworks(frameworks, now)
             case ev.Refused(message):
                 self._say(message, now)
             case ev.Progressed(subject, text, failed):
@@ -333,6 +344,33 @@ class _Draft:
         verb = "offered" if _is_open(offer) else offer.state.value
         note = f": {offer.note}" if offer.note else ""
         self._say(f"offer {short_id(offer.id)} of {offer.target} {verb}{note}", now, offer.target)
+
+    def _frameworks(self, frameworks: tuple[FrameworkFacts, ...], now: float) -> None:
+        """Others' offers as rows of ours; what an agent is we know from its offers to us, if any."""
+        self.frameworks = frameworks
+        names = {one.agent_id: one for one in self.targets.values() if one.agent_id}
+        held: dict[str, Offer] = {}
+        for framework in frameworks:
+            if framework.id == self.master.framework_id:
+                continue
+            for item in framework.offers:
+                target = names.get(item.agent_id)
+                attributes = dict(target.description.attributes) if target and target.description else {}
+                attributes["target"] = target.name if target else f"agent {short_id(item.agent_id)}"
+                old = self.held.get(item.id)
+                held[item.id] = Offer(
+                    item.id,
+                    item.agent_id,
+                    "",
+                    item.role,
+                    item.resources,
+                    attributes,
+                    old.received if old else now,
+                    OfferState.HELD,
+                    note=f"by {framework.name}",
+                )
+        if held != self.held:
+            self.held = held
 
     def _task(self, task: Task, now: float) -> None:
         self.tasks[task.id] = task

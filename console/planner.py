@@ -124,13 +124,12 @@ async def _fit(
 ) -> Fit:
     if target.description is None or target.link not in (Link.UP, Link.ELSEWHERE):
         return Fit(target.name, never=(f"it is {target.link.value}",))
-    if target.link is Link.ELSEWHERE:
-        if ask.mem is None:
-            return Fit(target.name, free=free, never=("another process knows the sizes: say its Memory",))
-        return _judged(ask, None, target, state, free)
     budget = Budget(total=ask.mem, cpus=ask.cpus, stack=ask.stack, memory=ask.memory, log=ask.log)
     try:
-        parts = await backend.size(module, target.name, arguments, budget)
+        if target.link is Link.ELSEWHERE:
+            parts = await backend.size_by(target.description.attributes, module, arguments, budget)
+        else:
+            parts = await backend.size(module, target.name, arguments, budget)
     except BudgetError as error:
         return Fit(target.name, free=free, never=(error.message,))
     except HalError as error:

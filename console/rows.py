@@ -147,9 +147,10 @@ def _last_line(state: State, task: Task) -> str:
 
 
 def offer_rows(state: State, *, closed: bool = True) -> list[Offer]:
-    """Open ones first, then the closed ones, each the newest first."""
+    """Open ones first, then those that other frameworks hold, then the closed ones, each the newest first."""
     newest = list(reversed(list(state.offers.values())))
     shown = [offer for offer in newest if offer.closed is None]
+    shown += reversed(list(state.held.values()))
     if closed:
         shown += sorted((o for o in newest if o.closed is not None), key=lambda o: -(o.closed or 0.0))
     return shown
@@ -197,4 +198,12 @@ def more_resources(offer: Offer) -> str:
 def offer_search(offer: Offer) -> str:
     """Where a filter of offers looks."""
     attributes = " ".join(f"{name}:{value}" for name, value in offer.attributes.items())
-    return f"{short_id(offer.id)} {offer.target} {offer.state.value} {more_resources(offer)} {attributes}"
+    words = (
+        short_id(offer.id),
+        offer.target,
+        offer.state.value,
+        offer.note,
+        more_resources(offer),
+        attributes,
+    )
+    return " ".join(words)

@@ -16,6 +16,15 @@ OFFERS: tuple[Action, ...] = (
         changes=True,
     ),
     Action(
+        "offer.why",
+        ("w",),
+        "Why",
+        "Look at offers with a module: which fit it, by how much not, and what would.",
+        Group.OFFERS,
+        Scope.OFFERS,
+        show=True,
+    ),
+    Action(
         "offer.revive",
         ("v",),
         "Revive",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -109,6 +109,11 @@ class _Past:
         raise _over()
 
     async def size(self, module: bytes, target: str, arguments: Sequence[str], budget: Budget) -> Parts:
+        raise _over()
+
+    async def size_by(
+        self, attributes: Mapping[str, str], module: bytes, arguments: Sequence[str], budget: Budget
+    ) -> Parts:
         raise _over()
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+
+from textual.app import ComposeResult
 
 from console.actions import Scope, bindings
+from console.ask_options import parse_line
+from console.backend import Backend
 from console.figures import age_text, size_text
+from console.lens import Lens
 from console.mesos import Offer, OfferState, mem_bytes
-from console.messages import DeclineAsked, ReviveAsked
+from console.messages import BackendAsked, DeclineAsked, ReviveAsked
 from console.model import MESOS, short_id
-from console.pages.offer import MARKS, offer_page
+from console.modules import examples
+from console.pages.offer import MARKS, frameworks_part, offer_page
 from console.pages.parts import nothing
 from console.rows import more_resources, offer_rows, offer_search
 from console.screens.view import ListView
-from console.spans import Line, Span, Tone, dim, line
+from console.spans import EMPTY, Line, Span, Tone, dim, line
+from console.widgets.prompt import Prompt
 from console.widgets.table import Column, Table
+from hal.budget import Parts
+from hal.target import Budget
 
 
 def _tone(offer: Offer) -> Tone:
@@ -39,6 +49,12 @@ class OffersScreen(ListView):
     def __init__(self) -> None:
         super().__init__()
         self._with_closed = True
+        self._lens: Lens | None = None
+        self._completing = False
+
+    def foot(self) -> ComposeResult:
+        """A line to type a module in."""
+        yield Prompt()
 
     def make_table(self) -> Table[Offer]:
         """The offers."""
@@ -58,6 +74,7 @@ class OffersScreen(ListView):
                 right=True,
                 sort=lambda one: one.age(self.now),
             ),
+            Column("FITS", self._fits, 8, grow=1, shown=lambda: self._lens is not None),
             Column("STATE", _state, 11, sort=lambda one: one.state.value),
             Column(
                 "CPUS",
@@ -65,6 +82,7 @@ class OffersScreen(ListView):
                 5,
                 right=True,
                 sort=lambda one: one.resources.scalars.get("cpus", 0.0),
+                shown=self._roomy,
             ),
             Column(
                 "BYTES",
@@ -73,7 +91,14 @@ class OffersScreen(ListView):
                 right=True,
                 sort=_mem,
             ),
-            Column("AND", lambda one, _: (Span(more_resources(one), Tone.DIM),), 12, grow=3, needs=74),
+            Column(
+                "AND",
+                lambda one, _: (Span(more_resources(one), Tone.DIM),),
+                12,
+                grow=3,
+                needs=74,
+                shown=self._roomy,
+            ),
         )
         return Table(
             columns,
@@ -98,7 +123,9 @@ class OffersScreen(ListView):
 
     def page(self, key: str | None, width: int) -> Sequence[Line]:
         """Resources, attributes, the timeline of its target."""
-        return offer_page(self.state, key, self.now, width) if key else ()
+        if key:
+            return offer_page(self.state, key, self.now, width, self._lens)
+        return frameworks_part(self.state, width)
 
     def below(self) -> tuple[str, str]:
         """What Mesos says."""
@@ -106,8 +133,25 @@ class OffersScreen(ListView):
 
     def note(self) -> Line:
         """How many."""
-        shown = "open and closed" if self._with_closed else "only open ones"
-        return line(dim(f"{len(self.state.open_offers)} open · {shown}"))
+        parts = [f"{len(self.state.open_offers)} open" + ("" if self._with_closed else ", only those")]
+        if len(self.state.frameworks) > 1:
+            parts.append(f"{len(self.state.frameworks)} frameworks")
+        if self._lens is not None:
+            parts.append(f"for {self._lens.name}")
+        return line(dim(" · ".join(parts)))
+
+    def _roomy(self) -> bool:
+        """There is room for more than whether a module fits."""
+        return self._lens is None or self.table.cells >= 92
+
+    def redraw(self) -> None:
+        """And find out what the chosen module takes on kinds of targets that were not offered before."""
+        super().redraw()
+        if self._lens is not None and not self._completing and self._lens.missing(self._offers()):
+            self._complete(self._lens)
+
+    def _offers(self) -> list[Offer]:
+        return [*self.state.open_offers, *self.state.held.values()]
 
     def launch_target(self) -> str:
         """That of the selected offer."""
@@ -137,3 +181,78 @@ class OffersScreen(ListView):
         self._with_closed = not self._with_closed
         self.redraw()
         self.redraw_frame()
+
+    # -- looking with a module
+
+    def _fits(self, offer: Offer, cells: int) -> Line:
+        if self._lens is None or offer.state not in (OfferState.OPEN, OfferState.HELD):
+            return EMPTY
+        found = self._lens.why(offer, self.state)
+        if found is None:
+            return (dim("…"),)
+        if found.fits:
+            return (Span("✓ ", Tone.GOOD), dim(f"{size_text(found.left)} left" if cells >= 16 else "fits"))
+        words = f"{found.short:,} short" if found.short else found.lacks[0]
+        return (Span("✗ ", Tone.BAD), Span(words, Tone.BAD))
+
+    def action_offer_why(self) -> None:
+        self.query_one(Prompt).begin("why", "module", "fib · filter --gpio 0-3 --mem 12K · ./mine.c 20")
+
+    def on_prompt_given(self, event: Prompt.Given) -> None:
+        """A module with what is asked for it."""
+        text = event.text
+
+        async def look(backend: Backend) -> None:
+            path, ask, arguments = await asyncio.to_thread(parse_line, text)
+            lens = Lens(path, await backend.load(path), ask, arguments)
+            self.call_later(self._complete, lens)
+
+        self.post_message(BackendAsked(look))
+
+    def on_prompt_left(self) -> None:
+        """Typing is over."""
+        self.set_focus(self.table)
+
+    def on_prompt_completing(self, event: Prompt.Completing) -> None:
+        """Tab: the example that begins so."""
+        names = [path.stem for path in examples() if path.stem.startswith(event.text)]
+        prompt = self.query_one(Prompt)
+        if len(names) == 1:
+            prompt.field.value = names[0]
+            prompt.field.cursor_position = len(names[0])
+        prompt.note("  ".join(names[:8]) if len(names) > 1 else "")
+
+    def _complete(self, lens: Lens) -> None:
+        """Show it at once, and its sizes when they are known."""
+        self._lens, self._completing = lens, True
+        self._show_lens()
+        offers = self._offers()
+
+        async def complete(backend: Backend) -> None:
+            def size(attributes: Mapping[str, str], budget: Budget) -> Awaitable[Parts]:
+                return backend.size_by(attributes, lens.module, lens.arguments, budget)
+
+            done: Lens | None = None
+            try:
+                done = await lens.completed(offers, size)
+            finally:  # without sizes there is nothing to look with
+                if self._lens is lens:
+                    self._lens = done
+                self._completing = False
+                self.call_later(self._show_lens)
+
+        self.post_message(BackendAsked(complete))
+
+    def _show_lens(self) -> None:
+        self.table.arrange_columns()
+        self.redraw()
+        self.redraw_frame()
+
+    def leave_detail(self) -> bool:
+        """Esc: from typing, from the detail, then from the module."""
+        if self.query_one(Prompt).leave() or super().leave_detail():
+            return True
+        had, self._lens = self._lens is not None, None
+        if had:
+            self._show_lens()
+        return had

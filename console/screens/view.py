@@ -78,6 +78,7 @@ class View(Screen[None]):
         yield TabLine(self.NAME)
         with Horizontal(id="body"):
             yield from self.body()
+        yield from self.foot()
         yield FilterBar()
         yield KeyBar()
 
@@ -85,6 +86,10 @@ class View(Screen[None]):
 
     def body(self) -> ComposeResult:
         """The widgets between the lines."""
+        yield from ()
+
+    def foot(self) -> ComposeResult:
+        """Lines of its own below them, such as one to type in."""
         yield from ()
 
     def main(self) -> Widget:

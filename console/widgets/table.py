@@ -36,6 +36,8 @@ class Column(Generic[R]):
     right: bool = False
     needs: int = 0
     sort: Callable[[R], Any] | None = None
+    shown: Callable[[], bool] = lambda: True
+    """Whether it is there at all; Table.arrange_columns() asks again."""
 
 
 class Table(LinesView, Generic[R]):
@@ -179,8 +181,13 @@ class Table(LinesView, Generic[R]):
         self._reveal()
         self.refresh()  # lines may have been drawn before the columns had their widths
 
+    def arrange_columns(self) -> None:
+        """Other columns may be shown from now on."""
+        self._lay_out(self.cells)
+        self.refresh()
+
     def _lay_out(self, cells: int) -> None:
-        shown = [column for column in self._columns if cells >= column.needs]
+        shown = [column for column in self._columns if cells >= column.needs and column.shown()]
         spare = cells - self._MARGIN - sum(column.cells for column in shown) - self._GAP * (len(shown) - 1)
         shares = sum(column.grow for column in shown)
         widths: list[tuple[Column[R], int]] = []

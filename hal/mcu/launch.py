@@ -45,14 +45,15 @@ def compile_and_split(launch: Launch, board: Board, facts: DeviceFacts, tell: Te
     tell(Stage.COMPILE, 0, 1)
     compiled = aot.compile(launch.module, board)
     tell(Stage.COMPILE, 1, 1)
-    parts = split(launch.budget, needs_of(compiled, launch, facts))
+    roomy = facts.arena_bytes >= ROOMY
+    parts = split(launch.budget, needs_of(compiled, launch, roomy=roomy, alignment=facts.alignment))
     return Compiled(compiled, parts)
 
 
-def needs_of(compiled: aot.Object, launch: Launch, facts: DeviceFacts) -> Needs:
-    """What a compiled module needs on a device; what nobody chose grows with the total."""
+def needs_of(compiled: aot.Object, launch: Launch, *, roomy: bool, alignment: int) -> Needs:
+    """What a compiled module needs on a device; what nobody chose grows with the total, and is more where
+    the device is `roomy`."""
     total = launch.budget.total or 0
-    roomy = facts.arena_bytes >= ROOMY
     least = max(LEAST_STACK, compiled.stack_margin + 32 if compiled.stack_margin else 0)
     stack = compiled.stack_bytes if compiled.stack_bytes is not None else (2048 if roomy else 1024)
     return Needs(
@@ -63,7 +64,7 @@ def needs_of(compiled: aot.Object, launch: Launch, facts: DeviceFacts) -> Needs:
         instance=compiled.instance_bytes,
         log=min(max(total // 16, 256), 2048) if total else (512 if roomy else 256),
         result=min(max(total // 32, 128), 1024) if total else (256 if roomy else 128),
-        alignment=facts.alignment,
+        alignment=alignment,
     )
 
 

@@ -6,7 +6,7 @@ The events are real ones, folded by the real model; only nobody is behind them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from console.events import (
     ClockRead,
     Connected,
     Event,
+    FrameworksRead,
     FromTarget,
     LinkRead,
     LinkSaid,
@@ -28,6 +29,7 @@ from console.events import (
     TaskChanged,
     UsageRead,
 )
+from console.frameworks import FrameworkFacts, HeldOffer
 from console.mesos import Offer, OfferState, Resources, Status, Task, TaskSpec, TaskState
 from console.saved import Saved
 from hal.budget import Needs, Parts, split
@@ -129,6 +131,18 @@ def history(
     last = found[-1]
     found[-1] = Status(last.state, last.time, reason, message, "SOURCE_EXECUTOR", data)
     return found
+
+
+FRAMEWORKS = (
+    FrameworkFacts(
+        f"{MASTER}-0001",
+        "marathon",
+        tasks=1,
+        used=Resources({"cpus": 0.2, "mem": 0.024}),
+        offers=(HeldOffer(f"{MASTER}-O9", f"{MASTER}-S2", "*", Resources({"cpus": 0.8, "mem": 0.02})),),
+    ),
+    FrameworkFacts(FRAMEWORK, "mma-console", tasks=3, used=Resources({"cpus": 0.85, "mem": 0.04})),
+)
 
 
 def script() -> list[tuple[float, Event]]:
@@ -240,6 +254,7 @@ def script() -> list[tuple[float, Event]]:
             events.append((second, FromTarget("stm32f4@qemu", Output(key + filter_task.id, text))))
     events += [
         (6, Progressed("hifive1@qemu", "building the firmware")),
+        (20, FrameworksRead(FRAMEWORKS)),
         (1.2, TaskChanged(crc_task)),
         (1.0, FromTarget("stm32f4@qemu-2", Progress(key + crc_task.id, Stage.UPLOAD, 0, 3072))),
         (0.5, FromTarget("stm32f4@qemu-2", Progress(key + crc_task.id, Stage.UPLOAD, 2048, 3072))),
@@ -300,6 +315,11 @@ class ScriptedBackend:
     async def size(self, module: bytes, target: str, arguments: Sequence[str], budget: Budget) -> Parts:
         code = 604 + sum(len(word) for word in arguments)
         return split(budget, Needs(code, 2048, 256, 4096, alignment=32))
+
+    async def size_by(
+        self, attributes: Mapping[str, str], module: bytes, arguments: Sequence[str], budget: Budget
+    ) -> Parts:
+        return await self.size(module, attributes["target"], arguments, budget)
 
 
 class Clock:
