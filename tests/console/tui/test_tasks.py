@@ -212,7 +212,7 @@ async def test_offers_are_declined_and_revived() -> None:
         await pilot.press("d", "v", "G", "d")
         await settle(pilot, lambda: app.backend.revived == 1)
         assert [name.rpartition("-")[2] for name in app.backend.declined] == ["O8"]
-        assert app.screen.counted() == (5, 5)
+        assert app.screen.counted() == (6, 6)
         await pilot.press("a")
         assert app.screen.counted() == (3, 3)
 
