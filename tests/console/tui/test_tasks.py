@@ -214,7 +214,7 @@ async def test_offers_are_declined_and_revived() -> None:
         assert [name.rpartition("-")[2] for name in app.backend.declined] == ["O8"]
         assert app.screen.counted() == (6, 6)
         await pilot.press("a")
-        assert app.screen.counted() == (3, 3)
+        assert app.screen.counted() == (4, 4)
 
 
 async def test_a_session_that_fails_says_why_and_can_be_tried_again() -> None:
