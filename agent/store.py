@@ -128,7 +128,7 @@ class Store:
             connection.execute("COMMIT")
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
+                raise sqlite3.DatabaseError(verdict.splitlines()[-1])
         except (OSError, sqlite3.Error) as error:
             if connection is not None:
                 connection.close()
