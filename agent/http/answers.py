@@ -12,7 +12,7 @@ from aiohttp import web
 JSON = "application/json"
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 _COMPRESS_FROM = 1024
-"""Bytes from which an answer is compressed for those who take gzip (libprocess GZIP_MINIMUM_BODY_LENGTH)."""
+"""Bytes from which an answer is compressed (GZIP_MINIMUM_BODY_LENGTH of libprocess)."""
 _CALLBACK = re.compile(r"[A-Za-z_$][\w$.\[\]]{0,200}", re.ASCII)
 """A JavaScript name that is safe to put before a parenthesis."""
 _REASONS = {
@@ -26,10 +26,15 @@ _REASONS = {
 def ok(body: bytes = b"", content_type: str | None = None) -> web.Response:
     """200."""
     headers = {"Content-Type": content_type} if content_type else None
-    response = web.Response(body=body, headers=headers)
-    if len(body) >= _COMPRESS_FROM:
-        response.enable_compression()
-    return response
+    return web.Response(body=body, headers=headers)
+
+
+def compress(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """As libprocess does (encode in src/encoder.hpp): gzip, where it is taken and worth while."""
+    body = response.body if isinstance(response, web.Response) else None
+    takes = "gzip" in request.headers.get("Accept-Encoding", "")
+    if takes and isinstance(body, bytes) and len(body) >= _COMPRESS_FROM:
+        response.enable_compression(web.ContentCoding.gzip)
 
 
 def ok_json(data: Any, callback: str | None = None) -> web.Response:

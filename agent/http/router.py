@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from agent.http.answers import refuse
+from agent.http.answers import compress, refuse
 from agent.http.ask import Ask, Gate
 from agent.http.endpoints import AGENT_ROUTES, PORT_ROUTES
 from agent.http.verbosity import Verbosity
@@ -48,7 +48,9 @@ class Router:
             if refusal is not None:
                 return refusal
         try:
-            return await ask.route.handler(ask)
+            response = await ask.route.handler(ask)
+            compress(request, response)
+            return response
         except web.HTTPRequestEntityTooLarge as error:
             return refuse(413, f"{error.text}\n")
         except ConnectionError:

@@ -144,8 +144,10 @@ def _executor(ask: Ask, executor: ExecutorView) -> Json:
         "directory": executor.directory,
         "resources": resources_json(executor.resources()),
     }
-    if info.resources:
-        shown["role"] = info.resources[0].allocation_info.role
+    held = [*info.resources, *(resource for task in executor.tasks for resource in task.info.resources)]
+    held += [resource for task in executor.completed for resource in task.info.resources]
+    if held:
+        shown["role"] = held[0].allocation_info.role
     if info.HasField("labels"):
         shown["labels"] = labels_json(info.labels)
     if info.HasField("type"):

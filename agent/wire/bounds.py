@@ -54,15 +54,26 @@ class _Use:
     looked: float = 0.0
 
 
+class _Request(web.BaseRequest):
+    """One whose answer does not say what serves it: a native agent's has no such header."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        await super()._prepare_hook(response)
+        response.headers.popall("Server", None)
+
+
 class Server(web.Server):
     """aiohttp's, which tells of each connection."""
 
     def __init__(self, handler: Any, bounds: Bounds, **more: Any) -> None:
         requests = log.getChild("requests")
         requests.addFilter(brief)  # once, however often
-        super().__init__(handler, logger=requests, **more)
+        super().__init__(handler, request_factory=self._request, logger=requests, **more)
         self._bounds = bounds
         self._transports: dict[Any, asyncio.Transport] = {}
+
+    def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> _Request:
+        return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
     def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
         """A connection was accepted."""
