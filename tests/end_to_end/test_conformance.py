@@ -8,6 +8,7 @@ and is not compared). What differs on purpose is named.
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
@@ -75,6 +76,37 @@ async def play(master: Master, agent_id: str) -> dict[str, Any]:
         seen["failed"] = {name: failed.get(name) for name in ("state", "source")}
         seen["fields"] = sorted(failed.keys() - {"data"})
         await mine.until(lambda: mine.offers)  # all resources are free again
+        # likewise under an executor of its own, and in a group
+        executor = {"executor_id": {"value": "e"}, "command": {"shell": False, "value": "/nowhere"}}
+        executor["resources"] = [scalar("cpus", 0.1, ROLE), scalar("mem", 32, ROLE)]
+        less = [scalar("cpus", 0.1, ROLE), scalar("mem", 16, ROLE)]
+        own = {"task_id": "own", "resources": less, "executor": executor}
+        await mine.launch(await whole(mine, agent_id), own)
+        seen["own"] = described(await mine.status("own", "TASK_FAILED"))
+        failures = await mine.until(lambda: mine.failures)
+        seen["failure"] = shape(failures[0])
+        grouped = [{"task_id": name, "resources": less, "command": task["command"]} for name in "xy"]
+        default = {**executor, "executor_id": {"value": "g"}, "type": "DEFAULT"}
+        default["framework_id"] = {"value": mine.id}
+        del default["command"]
+        default["resources"] = [*executor["resources"], scalar("disk", 1, ROLE)]
+        await mine.launch(await whole(mine, agent_id), *grouped, group=default)
+        # Ours fails for x, and takes y along; the native one's executor is what fails.
+        seen["group"] = described(await mine.status("x", "TASK_FAILED"))
+        # a message and a shutdown for an executor that nobody knows do nothing
+        nobody = {"executor_id": {"value": "nobody"}, "agent_id": offer["agent_id"]}
+        await mine.call("MESSAGE", message={**nobody, "data": "aGVsbG8="})
+        await mine.call("SHUTDOWN", shutdown=nobody)
+        # draining
+        drain = {"agent_id": offer["agent_id"], "max_grace_period": {"nanoseconds": 10**9}}
+        await operator(master, "DRAIN_AGENT", drain_agent=drain)
+        async with asyncio.timeout(20):
+            while (drained := await agent_of(master)).get("drain_info", {}).get("state") != "DRAINED":  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        seen["drained"] = shape({name: drained[name] for name in ("drain_info", "deactivated")})
+        await mine.until(lambda: not mine.offers)  # all were rescinded
+        await operator(master, "REACTIVATE_AGENT", reactivate_agent={"agent_id": offer["agent_id"]})
+        await mine.until(lambda: mine.offers)
         # what nobody knows
         count = len(mine.updates)
         unknown = {"tasks": [{"task_id": {"value": "never"}, "agent_id": offer["agent_id"]}]}
@@ -82,16 +114,43 @@ async def play(master: Master, agent_id: str) -> dict[str, Any]:
         await mine.until(lambda: len(mine.updates) > count)
         seen["unknown"] = (mine.updates[-1]["state"], mine.updates[-1]["reason"], mine.updates[-1]["source"])
         await mine.call("TEARDOWN")
-    async with aiohttp.ClientSession() as session:
-        url = f"http://{master.address}/master/api/v1"
-        async with session.post(
-            url, json={"type": "GET_AGENTS"}, headers={"Accept": "application/json"}
-        ) as got:
-            (agent,) = (await got.json())["get_agents"]["agents"]
+    agent = await agent_of(master)
     seen["agent"] = sorted(agent)
     seen["info"] = sorted(agent["agent_info"].keys() - {"attributes", "domain"})
     seen["capabilities"] = {item["type"] for item in agent["capabilities"]} - NOT_OURS
     return seen
+
+
+def described(status: dict[str, Any]) -> Any:
+    """What of a failed task's status must be the same; reason and message are each agent's own."""
+    return status["state"], status["source"], sorted(status.keys() - {"data"})
+
+
+async def operator(master: Master, kind: str, **body: Any) -> dict[str, Any]:
+    """One call of the master's operator API."""
+    url, accept = f"http://{master.address}/master/api/v1", {"Accept": "application/json"}
+    async with aiohttp.ClientSession(headers=accept) as session:
+        async with session.post(url, json={"type": kind, **body}) as got:
+            assert got.status == 200, await got.text()
+            found: dict[str, Any] = json.loads(await got.text() or "{}")
+            return found
+
+
+async def agent_of(master: Master) -> dict[str, Any]:
+    """The only agent, as the master tells it."""
+    (agent,) = (await operator(master, "GET_AGENTS"))["get_agents"]["agents"]
+    found: dict[str, Any] = agent
+    return found
+
+
+async def whole(mine: Scheduler, agent_id: str) -> dict[str, Any]:
+    """An offer of all that the agent has: what was free before and what was freed come apart at first."""
+    while True:
+        offer = await mine.offer(agent_id)
+        if any(item["name"] == "cpus" and item["scalar"]["value"] == 2.0 for item in offer["resources"]):
+            return offer
+        decline = {"offer_ids": [offer["id"]], "filters": {"refuse_seconds": 0.0}}
+        await mine.call("DECLINE", decline=decline)
 
 
 async def accept(mine: Scheduler, offer: dict[str, Any], *operations: dict[str, Any]) -> None:
