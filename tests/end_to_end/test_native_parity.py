@@ -50,7 +50,7 @@ REASONS = {
     r"flags\.max_completed_executors_per_framework is missing": "completed tasks are bounded over all",
     r"flags\.work_dir is missing": "none was given: ours can live without one",
     r"flags\.(agents_per_port|sandbox_limit|log_limit) is ours": "settings of a gateway",
-    r"flags\.require_peer_address_ip_match is ours": "an environment variable of libprocess",
+    r"flags\.(require_peer_address_ip_match|ssl_\w+) is ours": "environment variables of libprocess",
     r"flags\.(attributes|hostname|ip) is ours": "native tells them only where they were given",
     r"slave/(messages_refused|sandbox_write_errors|updates_unacknowledged) is ours": "counters of ours",
 }
