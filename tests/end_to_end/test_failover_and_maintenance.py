@@ -1,4 +1,4 @@
-"""Frameworks that fail over or never come back, and machines in maintenance, at a genuine Mesos master."""
+"""What comes back or not, at a genuine master: schedulers, machines in maintenance, boards that restarted."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from v1_scheduler import Scheduler
+from v1_scheduler import Scheduler, scalar
 from wasmtime import wat2wasm
 
 from agent.config import AgentConfig
 from agent.events import Stopped
 from agent.gateway import Gateway
 from emulation.master import Master
+from emulation.targets import open_machine
+from hal import firmware
+from hal.boards import load_board
 from hal.host import HostTarget
+from hal.mcu import McuTarget
 
 pytestmark = pytest.mark.end_to_end
 
+LITTLE = [scalar("cpus", 0.1), scalar("mem", 0.016)]
 FLAGS = {"allocation_interval": "100ms"}
 SLEEP = bytes(
     wat2wasm("""
@@ -151,3 +157,26 @@ async def test_a_machine_in_maintenance_is_asked_back_taken_down_and_let_in_agai
             lambda: next((o for o in framework.offers.values() if o["agent_id"]["value"] != old), None)
         )
         assert "unavailability" not in offer
+
+
+async def test_a_board_that_restarted_while_no_gateway_was_there_keeps_its_agent(tmp_path: Path) -> None:
+    """As with a host of native agents that rebooted: same id, and its executors did not re-register."""
+    board, config = load_board("stm32f4"), AgentConfig(work_dir=tmp_path, update_retry_min=0.5)
+    async with open_machine("stm32f4@qemu") as machine, Master(flags=FLAGS) as master:
+        await machine.start(firmware.build(board).elf)
+        async with Scheduler(master.address) as framework:
+            ids = []
+            for life in range(2):
+                target = McuTarget("board", board, machine.connect)
+                await target.open()
+                async with Gateway(master.address, [target], config) as gateway:
+                    await framework.run(SLEEP, f"t{life}", resources=LITTLE)
+                    await framework.status(f"t{life}", "TASK_RUNNING")
+                    ids.append(gateway.agents["board"].agent_id)
+                    if life:
+                        lost = await framework.status("t0", "TASK_FAILED")
+                        assert lost["reason"] == "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"
+                        assert len(await target.usage()) == 1
+                await target.close()
+                await machine.reset()
+            assert ids[0] == ids[1]
