@@ -57,13 +57,13 @@ def exit_code(error: BaseException) -> Exit | None:
     """The exit code of an error that has a sentence for the user; None for a bug."""
     from agent.errors import AgentError, ConfigError
     from emulation.errors import EmulationError, EnvironmentMissing
-    from hal.errors import BoardError, HalError
+    from hal.errors import BoardError, HalError, NoProbe, ProbeChoice
 
     if isinstance(error, ConsoleError):
         return error.exit_code
-    if isinstance(error, BoardError | ConfigError):
+    if isinstance(error, BoardError | ConfigError | ProbeChoice):
         return Exit.USAGE
-    if isinstance(error, EnvironmentMissing):
+    if isinstance(error, EnvironmentMissing | NoProbe):
         return Exit.ENVIRONMENT
     if isinstance(error, HalError | EmulationError | AgentError):
         return Exit.NOT_MET

@@ -100,7 +100,21 @@ def _debuggers() -> Iterator[Finding]:
 
 
 def _boards() -> Iterator[Finding]:
-    yield _program("pyocd", "pip install pyocd (to flash real boards)", needed=False)
+    from console import udev
+    from hal.errors import ProbeError
+    from hal.probe import find
+
+    if not find.installed():
+        yield Finding("pyocd", "optional", "not found", f"{find.PYOCD} (to flash and debug real boards)")
+    else:
+        try:
+            probes = ", ".join(f"{one.uid} ({one.title})" for one in find.present()) or "no probe plugged in"
+        except ProbeError as error:
+            probes = str(error)
+        yield Finding("pyocd", "ok", f"{importlib.metadata.version('pyocd')}, {probes}")
+    for name, access in (("udev rules", udev.probe_access()), ("serial ports", udev.serial_access())):
+        state: Literal["ok", "optional"] = "optional" if access.missing else "ok"
+        yield Finding(name, state, access.missing or access.detail, access.remedy)
 
 
 def _program(name: str, remedy: str, *, needed: bool) -> Finding:

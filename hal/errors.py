@@ -63,3 +63,15 @@ class DeviceError(HalError):
 
 class LinkError(HalError):
     """The device does not answer: the link is cut, or nobody is at its other end."""
+
+
+class ProbeError(HalError):
+    """A debug probe, or the chip behind it, refused or failed."""
+
+
+class NoProbe(ProbeError):
+    """No probe is there, or nothing that could speak to one."""
+
+
+class ProbeChoice(ProbeError):
+    """More than one probe may be meant."""

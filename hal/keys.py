@@ -21,6 +21,8 @@ from hal.errors import KeyFileError
 KEY_BYTES = 32
 DEVELOPMENT = b"mma development key, open to all"
 """What an image has until it gets its own key: it keeps nobody out."""
+_KERNEL = b" bytes for executors, isolation "
+"""Of the kernel's greeting (firmware/kernel/main.c): every image has it."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -103,13 +105,35 @@ def find(key_id: bytes, keys: Sequence[DeviceKey] = ()) -> DeviceKey | None:
     return None
 
 
+def in_flash(content: bytes) -> DeviceKey | None:
+    """The key that a board has, by its flash; None where no kernel of ours is there. KeyFileError if it is
+    none of those in folder()."""
+    if _KERNEL not in content:
+        return None
+    if DEVELOPMENT in content:
+        return DEVELOPMENT_KEY
+    for path in sorted(folder().glob("*.key")):
+        key = read(path)
+        if key.secret in content:
+            return key
+    raise KeyFileError(
+        f"The board has a key that is not in {folder()}.",
+        remedy="Copy its file there, or give the board another one by --key NAME.",
+    )
+
+
+def with_key(image: bytes, key: DeviceKey) -> bytes:
+    """A built kernel with this key. KeyFileError if the image has no place for one."""
+    if image.count(DEVELOPMENT) != 1:
+        raise KeyFileError("The image has no place for a key.", remedy="Is it a kernel of this release?")
+    return image.replace(DEVELOPMENT, key.secret)
+
+
 def provision(image: Path, key: DeviceKey, output: Path) -> None:
     """Write a copy of a built kernel that has this key. KeyFileError if the image has no place for one."""
-    data = image.read_bytes()
-    if data.count(DEVELOPMENT) != 1:
-        raise KeyFileError(f"{image} has no place for a key.", remedy="Is it a kernel of this release?")
+    data = with_key(image.read_bytes(), key)
     try:
         with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data.replace(DEVELOPMENT, key.secret))
+            file.write(data)
     except OSError as error:
         raise KeyFileError(f"{output} cannot be written.", remedy="Name another file with -o.") from error

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from hal.probe.find import Found
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -16,9 +22,10 @@ def command(as_json: bool) -> None:
     """Boards, their memories, emulators and probes, and the serial ports that are there."""
     from console.serial_ports import ports
 
-    rows, found = list(_rows()), ports()
+    rows, found, probes = list(_rows()), ports(), _probes()
     if as_json:
-        for row in (*rows, *({"port": port.device, **asdict(port)} for port in found)):
+        serial = ({"port": port.device, **asdict(port)} for port in found)
+        for row in (*rows, *serial, *({"probe": probe.uid, "title": probe.title} for probe in probes)):
             click.echo(json.dumps(row))
         return
     for row in rows:
@@ -31,13 +38,31 @@ def command(as_json: bool) -> None:
         click.echo(f"{click.style(row['board'], bold=True)}  {row['title']}")
         click.echo(f"  {', '.join(facts)}")
         click.echo(f"  targets  {'  '.join(row['targets'])}")
-        click.echo(f"  probe    {row['probe'] or 'none: no real board of this kind can be flashed'}\n")
+        flash = f"mma flash {row['board']}" if row["probe"] else row["by_hand"] or "not by mma"
+        click.echo(f"  flash    {flash}\n")
     click.echo(f"{click.style('host', bold=True)}  this computer, by wasmtime\n  targets  host")
     for port in found:
         what = " ".join(filter(None, (port.title, port.usb, port.serial)))
         click.echo(f"\n{click.style(port.device, bold=True)}  {what or 'a serial port'}")
         for board in port.boards:
             click.echo(f"  target   {board}@{port.device}")
+    for probe in probes:
+        click.echo(
+            f"\n{click.style(probe.uid, bold=True)}  {probe.title}\n"
+            f"  probe    mma flash BOARD --probe {probe.uid}"
+        )
+
+
+def _probes() -> tuple[Found, ...]:
+    """The debug probes that are there; none where pyOCD is not installed or USB cannot be asked."""
+    from hal.errors import ProbeError
+    from hal.probe.find import present
+
+    try:
+        return present()
+    except ProbeError as error:
+        log.info("%s", error)
+        return ()
 
 
 def _rows() -> Iterator[dict[str, Any]]:
@@ -55,5 +80,6 @@ def _rows() -> Iterator[dict[str, Any]]:
             "uart": board.uart,
             "baud": board.baud,
             "targets": [f"{board.name}@{emulator}" for emulator in board.emulators],
-            "probe": board.probe,
+            "probe": board.probe.algorithm if board.probe else None,
+            "by_hand": board.by_hand or None,
         }

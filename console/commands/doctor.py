@@ -44,4 +44,5 @@ def _print(finding: Finding) -> None:
     word, colour = _MARKS[finding.state]
     click.echo(f"{click.style(f'{word:<8}', fg=colour)} {finding.name:<20} {finding.detail}")
     if finding.state != "ok":
-        click.echo(f"{'':<8} {'':<20} {click.style(finding.remedy, dim=True)}")
+        for line in finding.remedy.splitlines():
+            click.echo(f"{'':<8} {'':<20} {click.style(line, dim=True)}")

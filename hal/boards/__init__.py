@@ -31,6 +31,31 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """A word that tells the chip: what is read at `address` under `mask` must be one of `values`."""
+
+    name: str
+    address: int
+    mask: int
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a debug probe writes the board's flash."""
+
+    algorithm: str
+    """The built-in target of pyOCD whose flash algorithm fits the chip."""
+    sectors: tuple[int, ...]
+    """Bytes of each sector, from the first address of the flash on."""
+    identity: tuple[Identity, ...]
+    awake: tuple[tuple[int, int], ...] = ()
+    """Words to write so that the chip stays reachable: address, value."""
+    usb: tuple[str, ...] = ()
+    """VID:PID of probes for it that bring no serial port."""
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """One board, as its page tells it."""
 
@@ -60,8 +85,10 @@ class Board:
     """Bytes of RAM that the kernel may take for itself: variables and stack; all else is the executors'."""
     emulators: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Emulator name (`qemu`, `renode`) to its table on the page; the first one is the default."""
-    probe: str | None = None
-    """pyOCD's target type, where a probe can flash it."""
+    probe: Probe | None = None
+    """Where a probe can flash it through pyOCD."""
+    by_hand: str = ""
+    """How else it is flashed, ELF being the kernel: a sentence or two."""
     usb: tuple[str, ...] = ()
     """VID:PID, in lower-case hexadecimal, of the serial ports that come with it."""
 
@@ -124,9 +151,27 @@ def _from_page(page: Mapping[str, Any]) -> Board:
         flash_budget=int(budget["flash"]),
         ram_budget=int(budget["ram"]),
         emulators=MappingProxyType(emulators),
-        probe=page.get("probe"),
+        probe=_probe(page["probe"], memory) if "probe" in page else None,
+        by_hand=str(page.get("by_hand", "")),
         usb=tuple(str(ids) for ids in page.get("usb", ())),
     )
+
+
+def _probe(table: Mapping[str, Any], memory: Mapping[str, Any]) -> Probe:
+    sectors = tuple(int(size) for count, size in table["sectors"] for _ in range(count))
+    if sum(sectors) != _memory(memory, "flash").size:
+        raise ValueError("the sectors of probe must make up the flash")
+    identity = tuple(
+        Identity(
+            _text(word, "name"), int(word["address"]), int(word["mask"]), tuple(map(int, word["values"]))
+        )
+        for word in table["identity"]
+    )
+    if not identity:
+        raise ValueError("identity must name a word at least")
+    awake = tuple((int(address), int(value)) for address, value in table.get("awake", ()))
+    usb = tuple(str(ids) for ids in table.get("usb", ()))
+    return Probe(_text(table, "algorithm"), sectors, identity, awake, usb)
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:
