@@ -50,6 +50,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which recordings.",
 )
+@click.option(
+    "--against",
+    metavar="TARGET",
+    shell_complete=complete_target,
+    help="Run each case there as well and tell where the two first come apart.",
+)
 @click.option("--list", "listing", is_flag=True, help="Tell the cases and run none.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a case.")
 def command(
@@ -62,19 +68,26 @@ def command(
     junit: Path | None,
     artifacts: Path,
     keep: str,
+    against: str | None,
     listing: bool,
     as_json: bool,
 ) -> int:
-    """Play each case of the scenarios on each of its targets; exit 0 only if all go as expected.
+    """Play each case of the scenarios on each of its targets; exit 0 only if all go as expected, and with
+    --against nothing went otherwise there.
 
     docs/ci.md tells what a scenario may say. `mma replay` opens a failed case's recording in the console.
     """
+    from console.ci import compare
     from console.ci.reports import facts_of, summary, write_junit
     from console.ci.run import Verdict, jobs_of, run_jobs
     from console.ci.scenario import load
+    from console.fleet import parse_name
     from console.run_async import run_async
 
     work = jobs_of([load(path, targets=targets, seed=seed) for path in scenarios], words)
+    beside = parse_name(against) if against is not None else None
+    if beside is not None:
+        work += compare.twins(work, beside)
     if listing:
         for job in work:
             click.echo(f"{job.scenario.name}: {job.title}")
@@ -82,22 +95,29 @@ def command(
     with _listener(work, as_json=as_json) as listener:
         run_async(run_jobs(work, listener, side_by_side=jobs or os.cpu_count() or 1, retries=retries))
     verdicts = {job.verdict for job in work}
+    found = compare.comparisons(work, beside) if beside is not None else []
+    apart = [one for one in found if not one.same and not one.missing]
+    differing = {id(job) for one in apart for job in (one.one, one.other)}
     for job in work:
-        if keep == "all" or (
-            keep == "failed" and job.failed_attempt is not None and job.verdict is not Verdict.MISSING
-        ):
+        failed = job.failed_attempt is not None and job.verdict is not Verdict.MISSING
+        if keep == "all" or (keep == "failed" and (failed or id(job) in differing)):
             folder = _keep(job, artifacts, facts_of(job))
             if not as_json:
                 click.echo(f"{job.title}: mma replay {folder}", err=True)
     if junit is not None:
         try:
             write_junit(junit, work)
+            if beside is not None:
+                compare.add_to_junit(junit, beside, found)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise ConsoleError(f"{junit} cannot be written: {reason}.") from error
+    for one in found:
+        click.echo(compare.to_json(one) if as_json else "\n".join(compare.lines(one)))
     if not as_json:
-        click.secho(summary(work), fg="green" if verdicts <= {Verdict.PASSED} else "red", bold=True)
-    if verdicts & {Verdict.FAILED, Verdict.FLAKY}:
+        good = verdicts <= {Verdict.PASSED} and not apart
+        click.secho(summary(work), fg="green" if good else "red", bold=True)
+    if apart or verdicts & {Verdict.FAILED, Verdict.FLAKY}:
         return Exit.NOT_MET
     return Exit.ENVIRONMENT if Verdict.MISSING in verdicts else Exit.MET
 
