@@ -24,6 +24,9 @@ class SerialBoard:
         self._master = -1
         self._slave = -1
         self._pumps: list[asyncio.Task[None]] = []
+        self.sent = 0
+        """Bytes that went to the board."""
+        self._gone: tuple[int, asyncio.Future[None]] | None = None
 
     async def __aenter__(self) -> Self:
         await self.plug()
@@ -45,6 +48,12 @@ class SerialBoard:
         loop.add_reader(self._master, self._to_board, writer)
         self._pumps = [asyncio.create_task(self._from_board(reader))]
 
+    def gone_after(self, count: int) -> asyncio.Future[None]:
+        """Let the port be unplugged once so many bytes more went to the board; done when it is."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._gone = (self.sent + count, done)
+        return done
+
     async def unplug(self) -> None:
         """The port is gone, and who holds it gets an error."""
         if self._master < 0:
@@ -65,8 +74,16 @@ class SerialBoard:
     def _to_board(self, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             data = os.read(self._master, 4096)
+            if self._gone is not None and self.sent + len(data) >= self._gone[0]:
+                data = data[: self._gone[0] - self.sent]
+            self.sent += len(data)
             if self._heard():
                 writer.write(data)
+            if self._gone is not None and self.sent >= self._gone[0]:
+                done, self._gone = self._gone[1], None
+                asyncio.get_running_loop().remove_reader(self._master)
+                self._leaving = asyncio.create_task(self.unplug())
+                self._leaving.add_done_callback(lambda _: done.set_result(None))
 
     async def _from_board(self, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(4096):
