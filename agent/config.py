@@ -29,6 +29,9 @@ class AgentConfig:
     """The first port to tell it instead; the next ones follow it."""
     hostname: str | None = None
     """What the master and its web UI call the machine; None: the ip. It must stay the same."""
+    device_timeout: float = 0.0
+    """Without its device for so long an agent falls silent, and the master takes it for unreachable until the
+    device is back; 0: never."""
     agents_per_port: int = 200
     """A master's link is per port: when one breaks, this many agents re-register at once."""
     work_dir: Path | None = None

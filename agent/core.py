@@ -37,7 +37,7 @@ from agent.tasks import Tasks
 from agent.wire import framing
 from agent.wire.upid import Peer, Upid
 from hal.errors import HalError
-from hal.target import Event, Target
+from hal.target import Connection, Event, Target
 
 log = logging.getLogger(__name__)
 
@@ -303,6 +303,8 @@ class Agent:
             self.sandboxes.on_event(event)
             self.tally.on_event(event)
             self.executors.on_event(event)
+            if isinstance(event, Connection):
+                self.registration.device(up=event.up)
         except Exception:
             log.exception("%s could not handle %r", self.target_name, event)
 

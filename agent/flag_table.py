@@ -311,6 +311,11 @@ FLAGS: tuple[Flag, ...] = (
         variables=("LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH",),
         **_BOOLEAN,
     ),
+    Flag(
+        *("device_timeout", "device_timeout"),
+        about="How long an agent speaks for a device that is away; 0secs: for ever.",
+        **_DURATION,
+    ),
     Flag("agents_per_port", "agents_per_port", _number(1, 100_000), "How many agents share a port.", "N"),
     *TLS,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Sequence
 from enum import Enum
@@ -108,6 +109,10 @@ class Registration:
         self.ping_timeout = DEFAULT_PING_TIMEOUT
         """Seconds without a ping after which either side gives the other up, as the master told."""
         self._last_ping = 0.0
+        self._silent_from = math.inf
+        """Loop time; the device is away by then."""
+        self._missed = False
+        """The master was not answered for that."""
         self.master: Upid | None = None
         self.standing = Standing.DISCONNECTED
         self.agent_id = ""
@@ -180,11 +185,32 @@ class Registration:
     def on_ping(self, sender: Upid, connected: bool) -> None:
         """PingSlaveMessage, from a slave-observer(N) of the master: answered in any state."""
         self._last_ping = asyncio.get_running_loop().time()
-        self._agent.send(sender, internal.PongSlaveMessage())
+        if not self._silent:
+            self._agent.send(sender, internal.PongSlaveMessage())
         if not connected and self.running:
             self._stop_retry()
             self._agent.forsaken()
             self._again("the master holds us for disconnected")
+
+    def device(self, *, up: bool) -> None:
+        """The device can be reached, or not. After `device_timeout` without it the agent is as silent as a
+        machine without power, and the master's own time-out begins; when it is back it registers again."""
+        timeout = self._config.device_timeout
+        if not up:
+            self._silent_from = asyncio.get_running_loop().time() + timeout if timeout else math.inf
+            return
+        self._silent_from = math.inf
+        if self._missed:
+            self._missed = False
+            self._disconnect("the device was away")
+            if self.standing is Standing.DISCONNECTED and self.master is not None:
+                self._begin(0.0)
+
+    @property
+    def _silent(self) -> bool:
+        silent = asyncio.get_running_loop().time() >= self._silent_from
+        self._missed |= silent
+        return silent
 
     def terminate(self) -> None:
         """The agent shuts down: no more registrations."""
@@ -237,7 +263,7 @@ class Registration:
 
     def _register(self) -> None:
         self._retry = None
-        if self.standing is not Standing.DISCONNECTED or self.master is None:
+        if self.standing is not Standing.DISCONNECTED or self.master is None or self._silent:
             return
         if self._authentication is not None and not self._authentication.valid:
             # Registrations of the unauthenticated are dropped without a word.

@@ -153,7 +153,12 @@ def test_every_flag_is_written_as_it_is_read() -> None:
         **{"authentication_timeout_min": "1secs", "authentication_timeout_max": "2mins"},
         **{"registration_backoff_factor": "500ms", "executor_shutdown_grace_period": "5secs"},
         **{"zk_session_timeout": "20secs", "fetcher_cache_size": "1GB", "logging_level": "WARNING"},
-        **{"require_peer_address_ip_match": "false", "agents_per_port": "50", "strict": "false"},
+        **{
+            "require_peer_address_ip_match": "false",
+            "agents_per_port": "50",
+            "device_timeout": "10mins",
+            "strict": "false",
+        },
         **{"gc_delay": "2days", "sandbox_limit": "64MB", "log_limit": "1MB"},
         **{f"authenticate_http_{name}": "true" for name in ("readonly", "readwrite", "executors")},
         **{f"ssl_{name}_file": f"/etc/{name}.pem" for name in ("key", "cert", "ca")},

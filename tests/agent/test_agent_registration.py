@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from agent.guard import Sealed
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
 from agent.wire.upid import Upid
+from hal.target import Connection
 
 QUICK = AgentConfig(registration_backoff=0.02)
 
@@ -111,6 +113,29 @@ async def test_pings_are_answered_to_their_sender(master: MasterDouble) -> None:
         master.send(gateway.agents["board"].pid, ping(), sender=observer.id)
         await observer.pong()
         assert gateway.agents["board"].registration.running
+
+
+async def test_an_agent_without_its_device_falls_silent_until_that_is_back(master: MasterDouble) -> None:
+    target = TargetDouble()
+    async with Gateway(master.address, [target], replace(QUICK, device_timeout=0.2)) as gateway:
+        agent = gateway.agents["board"]
+        await master.take(internal.UpdateSlaveMessage)
+        observer = MasterObserver(master)
+        master.port.add(observer)
+        target.post(Connection(False, "away"))
+        master.send(agent.pid, ping(), sender=observer.id)
+        await observer.pong()  # a short dropout is nobody's business
+        observer.ponged.clear()
+        await asyncio.sleep(0.3)
+        master.send(agent.pid, ping(), sender=observer.id)
+        master.send(agent.pid, ping(connected=False), sender=observer.id)  # nor does it register then
+        await asyncio.sleep(0.3)
+        assert not observer.ponged.is_set()
+        assert not master.all(internal.ReregisterSlaveMessage)
+        target.post(Connection(True, "back"))
+        assert (await master.take(internal.ReregisterSlaveMessage)).slave.id.value == "S0"
+        master.send(agent.pid, ping(), sender=observer.id)
+        await observer.pong()
 
 
 class MasterObserver:

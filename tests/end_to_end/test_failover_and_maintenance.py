@@ -15,14 +15,16 @@ from v1_scheduler import Scheduler, scalar
 from wasmtime import wat2wasm
 
 from agent.config import AgentConfig
-from agent.events import Stopped
+from agent.events import Registered, Stopped
 from agent.gateway import Gateway
 from emulation.master import Master
 from emulation.targets import open_machine
 from hal import firmware
 from hal.boards import load_board
 from hal.host import HostTarget
+from hal.link.serial import SerialPort
 from hal.mcu import McuTarget
+from tests.hal.serial_board import SerialBoard
 
 pytestmark = pytest.mark.end_to_end
 
@@ -180,3 +182,29 @@ async def test_a_board_that_restarted_while_no_gateway_was_there_keeps_its_agent
                 await target.close()
                 await machine.reset()
             assert ids[0] == ids[1]
+
+
+async def test_a_board_that_stays_away_is_unreachable_until_it_is_back(tmp_path: Path) -> None:
+    """With device_timeout. Its task has lived on all the while."""
+    board, config = load_board("stm32f4"), AgentConfig(device_timeout=0.5)
+    pings = {"agent_ping_timeout": "1secs", "max_agent_ping_timeouts": "2"}
+    async with open_machine("stm32f4@qemu") as machine, Master(flags={**FLAGS, **pings}) as master:
+        await machine.start(firmware.build(board).elf)
+        async with SerialBoard(machine, tmp_path) as line, Scheduler(master.address) as framework:
+            target = McuTarget("board", board, SerialPort(str(line.port), board.baud).connect)
+            await target.open()
+            async with Gateway(master.address, [target], config) as gateway:
+                await framework.run(SLEEP, "t", resources=LITTLE)
+                running = await framework.status("t", "TASK_RUNNING")
+                await line.unplug()
+                await framework.status("t", "TASK_UNREACHABLE", timeout=60)
+                events = gateway.events()
+                await line.plug()
+                async with asyncio.timeout(60):
+                    while not isinstance(event := await anext(events), Registered):
+                        pass
+                assert (event.again, event.agent_id) == (True, running["agent_id"]["value"])
+                framework.updates.clear()
+                await framework.kill("t")
+                await framework.status("t", "TASK_KILLED", timeout=60)
+            await target.close()

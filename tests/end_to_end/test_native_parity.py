@@ -49,7 +49,7 @@ REASONS = {
     r"flags\.(authentication_backoff_factor|http_heartbeat_interval) is missing": "fixed",
     r"flags\.max_completed_executors_per_framework is missing": "completed tasks are bounded over all",
     r"flags\.work_dir is missing": "none was given: ours can live without one",
-    r"flags\.(agents_per_port|sandbox_limit|log_limit) is ours": "settings of a gateway",
+    r"flags\.(agents_per_port|sandbox_limit|log_limit|device_timeout) is ours": "settings of a gateway",
     r"flags\.(require_peer_address_ip_match|ssl_\w+) is ours": "environment variables of libprocess",
     r"flags\.(attributes|hostname|ip) is ours": "native tells them only where they were given",
     r"slave/(messages_refused|sandbox_write_errors|updates_unacknowledged) is ours": "counters of ours",
