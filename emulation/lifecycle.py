@@ -15,10 +15,11 @@ from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from emulation.errors import EmulationError, MachineDied, MachineError
+from emulation.errors import EmulationError, MachineDied, MachineError, Unsupported
 from emulation.faults import LinkFaults, with_faults
 from emulation.machine import Capabilities, Capability, Connect, State, Streams
 from emulation.process import Child
+from emulation.stand_in import StandIn
 from hal.boards import Board
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class ProcessMachine:
         self._image: Path | None = None
         self._folder: Path | None = None
         self._child: Child | None = None
+        self._stand_in: StandIn | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._died: asyncio.Future[str] | None = None
         self._connect: Connect = self._open_uart
@@ -224,6 +226,30 @@ class ProcessMachine:
 
     async def read_memory(self, address: int, size: int) -> bytes:
         raise NotImplementedError
+
+    async def write_memory(self, address: int, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _our_kernel(self) -> StandIn:
+        if self._stand_in is None:
+            raise Unsupported("This image has no stand-in for sensors and pins, as our kernel has.")
+        return self._stand_in
+
+    async def set_sensor(self, name: str, value: float) -> None:
+        """By the kernel's stand-in; on the board's page a sensor has its number there."""
+        self.capabilities.require(Capability.SENSORS)
+        sensors: Mapping[str, Mapping[str, Any]] = self._page["sensors"]
+        if name not in sensors:
+            known = ", ".join(sensors)
+            raise MachineError(f"{self.board.title} has no sensor {name!r}.", remedy=f"There is: {known}.")
+        await self._our_kernel().set(self.write_memory, int(sensors[name]["stand_in"]), value)
+
+    async def _set_room_values(self, image: Path) -> None:
+        """What sensors read until somebody says otherwise; for `_open`, before the first instruction."""
+        self._stand_in = StandIn.of(image)
+        if self._stand_in is not None:
+            for name, sensor in self._page.get("sensors", {}).items():
+                await self.set_sensor(name, sensor["initial"])
 
     async def read_pin(self, pin: int) -> bool:
         address, bit, _ = self._pin(Capability.READ_PINS, pin)

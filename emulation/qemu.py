@@ -26,7 +26,6 @@ from emulation.machine import Capability, Counters, State, Streams
 from emulation.process import Child
 from emulation.qemu_text import parse_drift, parse_last_words, parse_registers, parse_trace
 from emulation.qtest import Qtest
-from emulation.stand_in import StandIn
 from hal.boards import Board
 
 _log = logging.getLogger(__name__)
@@ -59,7 +58,6 @@ class QemuMachine(ProcessMachine):
         self._qtest: Qtest | None = None
         self._serial: Streams | None = None
         self._serial_taken = False
-        self._stand_in: StandIn | None = None
         self._ran = 0.0  # host seconds for which the guest ran, without the current stretch
         self._running_since = 0.0  # UNIX time, as in QMP's events
 
@@ -225,27 +223,6 @@ class QemuMachine(ProcessMachine):
         if self._page["gpio"].get("stand_in"):
             return await self._our_kernel().output(self.read_memory, pin)
         return await super().read_pin(pin)
-
-    def _our_kernel(self) -> StandIn:
-        if self._stand_in is None:
-            raise Unsupported("This image has no stand-in for sensors and pins, as our kernel has.")
-        return self._stand_in
-
-    async def set_sensor(self, name: str, value: float) -> None:
-        """By the kernel's stand-in; on the board's page a sensor has its number there."""
-        self.capabilities.require(Capability.SENSORS)
-        sensors: Mapping[str, Mapping[str, Any]] = self._page["sensors"]
-        if name not in sensors:
-            known = ", ".join(sensors)
-            raise MachineError(f"{self.board.title} has no sensor {name!r}.", remedy=f"There is: {known}.")
-        await self._our_kernel().set(self.write_memory, int(sensors[name]["stand_in"]), value)
-
-    async def _set_room_values(self, image: Path) -> None:
-        """What sensors read until somebody says otherwise, before the first instruction."""
-        self._stand_in = StandIn.of(image)
-        if self._stand_in is not None:
-            for name, sensor in self._page.get("sensors", {}).items():
-                await self.set_sensor(name, sensor["initial"])
 
     async def save(self, path: Path) -> None:
         self.capabilities.require(Capability.SNAPSHOT)

@@ -16,7 +16,6 @@ import shutil
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from emulation.errors import EnvironmentMissing, MachineError
 from emulation.faults import LinkFaults
@@ -32,6 +31,7 @@ _MISSING = {
 }
 
 _READ_CHUNK = 4096
+_WIDTHS = {1: "Byte", 2: "Word", 4: "DoubleWord"}
 _ARM_REGISTERS = {f"r{n}": n for n in range(13)} | {"sp": 13, "lr": 14, "pc": 15, "xpsr": 25}
 _RISCV_REGISTERS = {f"x{n}": n for n in range(32)} | {"pc": 32}
 """Numbers as in GDB's target descriptions, which Renode's GetRegister takes."""
@@ -40,7 +40,9 @@ _RISCV_REGISTERS = {f"x{n}": n for n in range(32)} | {"pc": 32}
 class RenodeMachine(ProcessMachine):
     """One board in Renode. See emulation.machine.Machine for what each method does."""
 
-    open_timeout = 60.0  # loading a platform without a network tries in vain to download its SVD
+    open_timeout = (
+        120.0  # Mono compiles for 5 s of processor time, and without a network a download fails first
+    )
 
     def __init__(
         self, board: Board, *, faults: LinkFaults | None = None, icount: int | None = None, program: str = ""
@@ -53,8 +55,10 @@ class RenodeMachine(ProcessMachine):
         self._program = program
         self._robot: Robot | None = None
         self._uart: Streams | None = None
+        self._ports = contextlib.ExitStack()  # reservations of the ports that Renode is told to open
         self._uart_port = 0
         self._gdb_port = 0
+        self._unsafe = ""  # a part of the registers' method names
         self._restored = 0  # snapshots gone back to: what they lost is made anew under new names
 
     # -- power ------------------------------------------------------------------------------------
@@ -78,26 +82,25 @@ class RenodeMachine(ProcessMachine):
         shutil.copyfile(image, folder / "firmware.elf")  # the Monitor cannot quote spaces in paths
         command = [program, "--disable-xwt", "--plain", "--hide-log"]
         command += ["--config", str(folder / "config"), "--pid-file", str(folder / "pid")]
-        # Its temporary files go below TMPDIR: the robot port's number is there, and they end with our folder.
-        child = await self._launch(
-            [*command, "--robot-server-port", "0"], env={**os.environ, "TMPDIR": str(folder)}
+        port = self._reserve_port()  # 1.13.3 does not know 0 for any
+        # Its temporary files go below TMPDIR: they end with our folder, and at its start Renode removes every
+        # folder renode-* there that is not a living Renode's.
+        await self._launch(
+            [*command, "--robot-server-port", str(port)], env={**os.environ, "TMPDIR": str(folder)}
         )
-        while child.alive and not (port := _robot_port(folder)):  # noqa: ASYNC110 - only a file tells
-            await asyncio.sleep(0.02)
-        if not child.alive:
-            await self._guard(_raise(ConnectionError("it ended before it was ready")))
         self._robot = Robot(port)
         await self._guard(self._prepare(self._robot, folder))
         self._restored = 0
         await self._turn(State.PAUSED)
+        await self._set_room_values(image)
 
     async def _prepare(self, robot: Robot, folder: Path) -> None:
-        for attempt in range(250):  # the port is written a moment before it is served
+        while True:  # until it listens; `open_timeout` bounds it
             try:
                 await robot.execute('mach create "board"')
                 break
             except OSError:
-                if attempt == 249 or self._child is None or not self._child.alive:
+                if self._child is None or not self._child.alive:
                     raise
                 await asyncio.sleep(0.02)
         try:
@@ -119,9 +122,17 @@ class RenodeMachine(ProcessMachine):
         await robot.execute(f'macro reset "sysbus LoadELF @{elf}"')  # without it, a reset core stays dead
         await robot.execute(f"sysbus LoadELF @{elf}")
 
+    def _reserve_port(self) -> int:
+        """A free TCP port that nobody else is given until we close. Renode cannot choose one itself, and can
+        have it all the same: it too sets SO_REUSEADDR, and our socket never listens."""
+        held = self._ports.enter_context(socket.socket())
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("", 0))
+        return int(held.getsockname()[1])
+
     async def _open_ports(self, robot: Robot) -> None:
         """Make the link's socket and GDB's server; snapshots do not hold them."""
-        self._uart_port, self._gdb_port = _free_ports(2)
+        self._uart_port, self._gdb_port = self._reserve_port(), self._reserve_port()
         name = f"link{self._restored}"
         await robot.execute(f'emulation CreateServerSocketTerminal {self._uart_port} "{name}" false')
         await robot.execute(f"connector Connect {self._page['uart']} {name}")
@@ -130,6 +141,7 @@ class RenodeMachine(ProcessMachine):
     async def _close(self) -> None:
         if self._uart is not None:
             self._uart[1].close()
+        self._ports.close()
         robot, self._robot, self._uart = self._robot, None, None
         self._gdb_port = 0
         if robot is not None:
@@ -173,25 +185,29 @@ class RenodeMachine(ProcessMachine):
         data = bytearray()
         while len(data) < size:
             count = min(size - len(data), _READ_CHUNK)
-            if count in (1, 2, 4) and len(data) == 0:  # a register may mind how wide it is read
-                width = {1: "Byte", 2: "Word", 4: "DoubleWord"}[count]
-                value = _number(await self._execute(f"sysbus Read{width} {address:#x}"))
+            if count in _WIDTHS and len(data) == 0:  # a register may mind how wide it is read
+                value = _number(await self._execute(f"sysbus Read{_WIDTHS[count]} {address:#x}"))
                 return value.to_bytes(count, "little")
             text = await self._execute(f"sysbus ReadBytes {address + len(data):#x} {count}")
             data += bytes(int(word, 16) for word in re.findall(r"0x([0-9A-Fa-f]{1,2})\b", text))
         return bytes(data[:size])
 
     async def write_memory(self, address: int, data: bytes) -> None:
-        for start in range(0, len(data), _READ_CHUNK):
-            values = ", ".join(str(byte) for byte in data[start : start + _READ_CHUNK])
-            await self._execute(f"sysbus WriteBytes [{values}] {address + start:#x}")
+        width = _WIDTHS.get(len(data))
+        if width is not None:  # a register may mind how wide it is written
+            await self._execute(f"sysbus Write{width} {address:#x} {int.from_bytes(data, 'little'):#x}")
+            return
+        # A file, for 1.13 has no literals of arrays.
+        file = (self._folder or Path()) / "memory.bin"
+        await asyncio.to_thread(file.write_bytes, data)
+        await self._execute(f"sysbus LoadBinary @{file} {address:#x}")
 
     def _register_numbers(self) -> Mapping[str, int]:
         return _ARM_REGISTERS if self.board.arch == "cortex_m" else _RISCV_REGISTERS
 
     async def read_registers(self) -> Mapping[str, int]:
         return {
-            name: _number(await self._execute(f"sysbus.cpu GetRegister {number}"))
+            name: _number(await self._register("Get", str(number)))
             for name, number in self._register_numbers().items()
         }
 
@@ -199,23 +215,20 @@ class RenodeMachine(ProcessMachine):
         number = self._register_numbers().get(name)
         if number is None:
             raise MachineError(f"{self.board.title} has no register {name!r}.")
-        await self._execute(f"sysbus.cpu SetRegister {number} {value:#x}")
+        await self._register("Set", f"{number} {value:#x}")
+
+    async def _register(self, verb: str, arguments: str) -> str:
+        try:
+            return await self._execute(f"sysbus.cpu {verb}Register{self._unsafe} {arguments}")
+        except RenodeRefused:
+            if self._unsafe:
+                raise
+            self._unsafe = "Unsafe"  # as 1.13 calls it
+            return await self._register(verb, arguments)
 
     async def drive_pin(self, pin: int, level: bool) -> None:
         _, bit, port = self._pin(Capability.DRIVE_PINS, pin)
         await self._execute(f"{port} OnGPIO {bit} {'true' if level else 'false'}")
-
-    async def set_sensor(self, name: str, value: float) -> None:
-        """On the board's page a sensor is a Monitor command with {value} in it, and the `scale` and `offset`
-        that turn the sensor's unit into that whole number."""
-        self.capabilities.require(Capability.SENSORS)
-        sensors: Mapping[str, Mapping[str, Any]] = self._page["sensors"]
-        if name not in sensors:
-            known = ", ".join(sensors)
-            raise MachineError(f"{self.board.title} has no sensor {name!r}.", remedy=f"There is: {known}.")
-        sensor = sensors[name]
-        number = max(0, round(value * sensor["scale"] + sensor["offset"]))
-        await self._execute(str(sensor["command"]).replace("{value}", str(number)))
 
     async def save(self, path: Path) -> None:
         self._living()
@@ -272,25 +285,3 @@ def _number(text: str) -> int:
         return int(word, 0)
     except ValueError:
         raise MachineError(f"Renode gave no number: {text.strip()[:80]!r}.") from None
-
-
-def _robot_port(folder: Path) -> int:
-    """The port in renode-PID/robot_port of Renode's temporary folder, once it is there; else 0."""
-    for file in folder.glob("renode-*/robot_port"):
-        text = file.read_text(encoding="ascii", errors="ignore").strip()
-        if text.isdigit():
-            return int(text)
-    return 0
-
-
-def _free_ports(count: int) -> list[int]:
-    """TCP ports that are free now; Renode has no way to choose them itself."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-
-
-async def _raise(error: Exception) -> None:
-    raise error

@@ -7,6 +7,7 @@ needs no parsing of prompts, and is the same from Renode 1.8 to 1.16.
 from __future__ import annotations
 
 import asyncio
+import re
 import xmlrpc.client
 from typing import Any
 
@@ -39,6 +40,8 @@ class Robot:
         """A robot keyword; what it returned."""
         request = xmlrpc.client.dumps((name, list(arguments)), "run_keyword", allow_none=True)
         async with self._turn:
+            if self._session.closed:
+                raise ConnectionResetError("the connection is closed")
             try:
                 async with self._session.post(
                     self._url, data=request.encode(), headers={"Content-Type": "text/xml"}
@@ -54,7 +57,17 @@ class Robot:
             raise MachineError(f"Renode's answer to {name} is no XML: {error}.") from error
         if not isinstance(answer, dict) or answer.get("status") != "PASS":
             told = str(answer.get("error", "")) if isinstance(answer, dict) else str(answer)
-            lines = [line.strip() for line in told.splitlines() if line.strip()]
-            what = arguments[0] if arguments else name
-            raise RenodeRefused(f"Renode refused `{what}`: {lines[-1] if lines else 'no reason given'}.")
+            what = str(arguments[0]) if arguments else name
+            raise RenodeRefused(f"Renode refused `{what}`: {_reason(told, what)}.")
         return answer.get("return")
+
+
+def _reason(told: str, command: str) -> str:
+    """What is left of Renode's sentence when its own names and the repeated command are taken away."""
+    told = re.sub(
+        r"^KeywordException: |(Could not|There was an error) (execute|when executing|executing) command ",
+        "",
+        told,
+    )
+    lines = [line.strip(" :'.") for line in told.replace(command, "\n").splitlines()]
+    return next((line for line in reversed(lines) if line), "no reason given")

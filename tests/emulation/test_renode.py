@@ -16,7 +16,7 @@ from pathlib import Path
 import bare
 import pytest
 
-from emulation.errors import EnvironmentMissing, MachineDied, MachineError
+from emulation.errors import EnvironmentMissing, MachineDied, MachineError, Unsupported
 from emulation.machine import Capability, Machine, State
 from emulation.renode import RenodeMachine, parse_elapsed
 from emulation.robot import RenodeRefused, Robot
@@ -187,7 +187,8 @@ async def test_pins_and_sensors(machine: Machine) -> None:
     assert not await machine.read_pin(1)
     await machine.drive_pin(4, True)
     assert (await machine.read_memory(0x40020010, 4))[0] & 1
-    await machine.set_sensor("temp0", 30.0)
+    with pytest.raises(Unsupported, match="stand-in"):
+        await machine.set_sensor("temp0", 30.0)
     with pytest.raises(MachineError, match="no sensor 'humidity'"):
         await machine.set_sensor("humidity", 1.0)
 
