@@ -75,11 +75,14 @@ def _compiler() -> Iterator[Finding]:
 def _emulators() -> Iterator[Finding]:
     yield _program("qemu-system-arm", "apt install qemu-system-arm", needed=True)
     yield _program("qemu-system-riscv32", "apt install qemu-system-misc", needed=False)
-    renode = os.environ.get("RENODE") or shutil.which("renode")
+    wanted = os.environ.get("RENODE") or "renode"
+    renode = shutil.which(wanted)
     remedy = "Unpack a portable release of Renode and set RENODE to its `renode`."
-    yield Finding(
-        "renode", "ok" if renode else "optional", renode or "not found; QEMU is the default", remedy
-    )
+    if renode is None:
+        told = "not found" if wanted == "renode" else f"RENODE is {wanted}, which is no program"
+        yield Finding("renode", "optional", f"{told}; QEMU is the default", remedy)
+    else:
+        yield Finding("renode", "ok", f"{renode}; while it runs, its ports are open to every network", remedy)
 
 
 def _master() -> Iterator[Finding]:

@@ -162,6 +162,7 @@ async def test_time_and_instructions_are_exact(elf: Path) -> None:
 @needs_renode
 @pytest.mark.end_to_end
 async def test_snapshot_goes_back(machine: Machine, tmp_path: Path) -> None:
+    assert await (await machine.connect())[0].readline() == b"boot 1\n"
     await machine.pause()
     await machine.write_memory(bare.SCRATCH, b"before")
     before = await machine.counters()
