@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(
         shutil.which(os.environ.get("RENODE") or "renode") is None,
-        reason="Renode is not installed: put the portable release (renode.io) on the PATH or name it in RENODE",
+        reason="Renode is not installed: put the portable release (renode.io) on the PATH or in RENODE",
     ),
 ]
 
