@@ -95,6 +95,7 @@ class ConsoleApp(App[None]):
         self._collector = Collector()
         self._backend: Backend | None = None
         self._drawn = self._feed.state
+        self._unsaved: tuple[str, ...] = ()
         self._session: asyncio.Task[None] | None = None
         self._folding: asyncio.Task[None] | None = None
 
@@ -237,7 +238,9 @@ class ConsoleApp(App[None]):
             if spec is not None:
                 self.post_message(say.SubmitAsked(spec))
 
-        dialog = Launch(lambda: self._backend, lambda: self.state, target=message.target)
+        dialog = Launch(
+            lambda: self._backend, lambda: self.state, target=message.target, module=message.module
+        )
         self.push_screen(dialog, chosen)
 
     def on_submit_asked(self, message: say.SubmitAsked) -> None:
@@ -322,6 +325,22 @@ class ConsoleApp(App[None]):
         """In the Memory view."""
         await self.switch_mode("memory")
         self._work(lambda backend: backend.memory.survey(message.target))
+
+    def on_edit_asked(self, message: say.EditAsked) -> None:
+        """What the editor wants done."""
+        self._work(lambda backend: message.work(backend.editor))
+
+    async def on_source_asked(self, message: say.SourceAsked) -> None:
+        """In the Edit view."""
+        await self.switch_mode("edit")
+        from console.screens.edit import EditScreen
+
+        if isinstance(self.screen, EditScreen):
+            await self.screen.open(Path(message.path), message.line)
+
+    def on_unsaved_changed(self, message: say.UnsavedChanged) -> None:
+        """Quitting asks while there are any."""
+        self._unsaved = message.names
 
     async def on_logs_asked(self, message: say.LogsAsked) -> None:
         """In the Logs view."""
@@ -413,11 +432,16 @@ class ConsoleApp(App[None]):
         from console.screens.dialog import Confirm
 
         living = len(self.state.living_tasks)
-        if not living:
+        if not living and not self._unsaved:
             self._leave(True)
             return
-        verb = "ends" if living == 1 else "end"
-        question = f"{counted(living, 'task')} still here {verb} with the session. Leave?"
+        parts = (
+            [f"Edits of {', '.join(self._unsaved)} are not saved and will be lost."] if self._unsaved else []
+        )
+        if living:
+            verb = "ends" if living == 1 else "end"
+            parts.append(f"{counted(living, 'task')} still here {verb} with the session.")
+        question = f"{' '.join(parts)} Leave?"
         self.push_screen(Confirm("Quit", question, yes="Quit", no="Stay"), self._leave)
 
     def _leave(self, yes: bool | None) -> None:

@@ -95,6 +95,14 @@ class Remembering(Protocol):
     async def write(self, target: str, address: int, data: bytes) -> None: ...
 
 
+class Editing(Protocol):
+    """What is behind the editor. What a save leads to comes as BuildChanged events."""
+
+    async def saved(self, path: Path) -> None:
+        """Build what became of a file, by its full path; run it anew where it runs, unless that fails."""
+        ...
+
+
 class Backend(Protocol):
     """A session that is open. All calls come from one event loop."""
 
@@ -103,6 +111,9 @@ class Backend(Protocol):
 
     @property
     def memory(self) -> Remembering: ...
+
+    @property
+    def editor(self) -> Editing: ...
 
     async def submit(self, spec: TaskSpec) -> str:
         """Run a task as soon as its target is offered with enough room. Returns the task's id."""

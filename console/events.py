@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from console.debug.view import DebugView
+from console.edit.view import Build
 from console.frameworks import FrameworkFacts
 from console.memory.view import MemoryView
 from console.mesos import Offer, Task
@@ -166,7 +167,7 @@ class ClockRead:
     seconds: float
 
 
-# -- of the debugger and the memory map -------------------------------------------------------------
+# -- of the debugger, the memory map and the editor -----------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,13 @@ class MemoryChanged:
     view: MemoryView
 
 
+@dataclass(frozen=True, slots=True)
+class BuildChanged:
+    """What became of the newest save of a file, so far."""
+
+    build: Build
+
+
 Event = (
     FrameworkEvent
     | FrameworksRead
@@ -197,4 +205,5 @@ Event = (
     | ClockRead
     | DebugChanged
     | MemoryChanged
+    | BuildChanged
 )

@@ -138,6 +138,12 @@ class Member:
         finally:
             await self._stop_machine()
 
+    async def restart(self, firmware: Path) -> None:
+        """Power-cycle the emulated board into another kernel. What ran on it is lost."""
+        assert self.machine is not None
+        await self.machine.load(firmware)
+        self.firmware = firmware
+
     async def _make(self, tell: Tell) -> Target:
         board = self.name.board
         if board is None:

@@ -138,11 +138,13 @@ class LiveBackend:
 
     def __init__(self, session: Session, post: Post) -> None:
         from console.live_debug import LiveDebugger
+        from console.live_edit import LiveEdit
         from console.live_memory import LiveMemory
 
         self._session = session
         self.debugger = LiveDebugger(session, post)
         self.memory = LiveMemory(session, post)
+        self.editor = LiveEdit(session, post, self.debugger)
 
     async def submit(self, spec: TaskSpec) -> str:
         return await self._session.framework.submit(spec)

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from console.backend import Post, Step
+from console.debug.view import Phase
 from console.errors import UsageError
 from console.events import DebugChanged
 
@@ -28,6 +29,13 @@ class LiveDebugger:
         if self._made is None:
             raise UsageError("The debugger is not attached.", remedy="a attaches it to a board.")
         return self._made
+
+    @property
+    def target(self) -> str:
+        """Which one it is attached to; empty for none."""
+        if self._made is None or self._made.view.phase not in (Phase.RUNNING, Phase.STOPPED):
+            return ""
+        return self._made.view.target
 
     async def attach(self, target: str) -> None:
         subject = self._subject(target)

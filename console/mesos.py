@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from pathlib import Path
 from typing import Any
 
 from hal.target import Description, Items, Ranges, Scalar
@@ -283,7 +284,8 @@ class TaskSpec:
     """What is to be run, before there is an offer.
 
     `target` is the target that must run it. `resources` are what it asks of the master. `labels` split
-    its `mem` (mma.stack, mma.memory, mma.log: bytes).
+    its `mem` (mma.stack, mma.memory, mma.log: bytes). `source` is the file that the module was made of, in
+    full, where it is known; it stays here.
     """
 
     name: str
@@ -292,6 +294,7 @@ class TaskSpec:
     resources: Resources
     arguments: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    source: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

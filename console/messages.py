@@ -6,11 +6,12 @@ Widgets' own messages (a row was selected) stay with the widgets.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from textual.message import Message
 
-from console.backend import Backend, Debugging, Remembering
+from console.backend import Backend, Debugging, Editing, Remembering
 from console.mesos import TaskSpec
 
 
@@ -40,11 +41,12 @@ class Done(Message):
 
 
 class LaunchAsked(Message):
-    """Open the launch dialog, for a target if one is named."""
+    """Open the launch dialog, for a target and with a module if they are named."""
 
-    def __init__(self, target: str = "") -> None:
+    def __init__(self, target: str = "", module: Path | None = None) -> None:
         super().__init__()
         self.target = target
+        self.module = module
 
 
 class SubmitAsked(Message):
@@ -121,6 +123,31 @@ class MemoryTargetAsked(Message):
     def __init__(self, target: str) -> None:
         super().__init__()
         self.target = target
+
+
+class EditAsked(Message):
+    """Something that the editor wants done."""
+
+    def __init__(self, work: Callable[[Editing], Coroutine[Any, Any, object]]) -> None:
+        super().__init__()
+        self.work = work
+
+
+class SourceAsked(Message):
+    """Edit a source, at a line from 1."""
+
+    def __init__(self, path: str, line: int = 0) -> None:
+        super().__init__()
+        self.path = path
+        self.line = line
+
+
+class UnsavedChanged(Message):
+    """Which files have edits that are not on disk."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.names = names
 
 
 class LogsAsked(Message):

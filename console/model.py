@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from console import events as ev
 from console.debug.view import DebugView
+from console.edit.view import Build
 from console.frameworks import FrameworkFacts
 from console.logbook import LogBook
 from console.loglines import Origin, task_of
@@ -148,6 +149,8 @@ class State:
     logs: LogBook = field(default_factory=LogBook)
     debug: DebugView = field(default_factory=DebugView)
     memory: MemoryView = field(default_factory=MemoryView)
+    builds: Mapping[str, Build] = field(default_factory=dict)
+    """What became of the newest save, by path."""
 
     @property
     def open_offers(self) -> list[Offer]:
@@ -211,6 +214,7 @@ class _Draft:
         self.logs = state.logs
         self.debug = state.debug
         self.memory = state.memory
+        self.builds = state.builds
         self._targets: dict[str, Target] | None = None
         self._offers: dict[str, Offer] | None = None
         self._tasks: dict[str, Task] | None = None
@@ -259,6 +263,7 @@ class _Draft:
             logs=self.logs,
             debug=self.debug,
             memory=self.memory,
+            builds=self.builds,
         )
 
     # -- events
@@ -285,6 +290,8 @@ class _Draft:
                 self.memory = view
             case ev.FrameworksRead(frameworks):
                 self._frameworks(frameworks, now)
+            case ev.BuildChanged(build):
+                self.builds = {**self.builds, build.path: build}
             case ev.Refused(message):
                 self._say(message, now)
             case ev.Progressed(subject, text, failed):

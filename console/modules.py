@@ -11,7 +11,8 @@ from hal.errors import ModuleError
 if TYPE_CHECKING:
     from hal.guest import Built
 
-SUFFIXES = (".c", ".zig", ".wat", ".wasm")
+SOURCES = (".c", ".zig", ".wat")
+SUFFIXES = (*SOURCES, ".wasm")
 
 
 def examples() -> tuple[Path, ...]:

@@ -99,7 +99,8 @@ class Plan:
         """The task to submit; its memory is always said, so that the master can account for it."""
         ask = replace(self.ask, mem=self.fits[target].mem)
         name = self.draft.module.stem
-        return TaskSpec(name, self.module, target, ask.resources(), self.arguments, ask.labels())
+        source = self.draft.module.resolve()
+        return TaskSpec(name, self.module, target, ask.resources(), self.arguments, ask.labels(), source)
 
 
 async def make_plan(backend: Backend, draft: Draft, state: State) -> Plan:

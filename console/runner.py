@@ -97,7 +97,7 @@ async def complete(session: Session, target: str, module: bytes, arguments: tupl
 
 def task_spec(path: Path, module: bytes, target: str, arguments: tuple[str, ...], ask: Ask) -> TaskSpec:
     """The task of a module file."""
-    return TaskSpec(path.stem, module, target, ask.resources(), arguments, ask.labels())
+    return TaskSpec(path.stem, module, target, ask.resources(), arguments, ask.labels(), path.resolve())
 
 
 async def follow(session: Session, spec: TaskSpec, reporter: Reporter, timeout: float) -> Task:

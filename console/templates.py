@@ -32,6 +32,22 @@ def source_of(language: str, example: str) -> Path:
     return own if own.exists() else toolchain.sdk() / "examples" / f"{example}.{language}"
 
 
+def named(text: str) -> tuple[str, str, str]:
+    """Name, language and example of `NAME [c|zig|wat] [hello|blink|rule]`, the last two in any order.
+    UsageError says what is neither."""
+    name, *others = text.split()
+    language, example = "c", "hello"
+    for word in others:
+        if word in LANGUAGES:
+            language = word
+        elif word in EXAMPLES:
+            example = word
+        else:
+            known = ", ".join((*LANGUAGES, *EXAMPLES))
+            raise UsageError(f"{word} is no language and no example.", remedy=f"There are {known}.")
+    return name, language, example
+
+
 def create(name: str, language: str, example: str, folder: Path) -> tuple[Path, ...]:
     """Make folder/name; the files, the source first. Nothing that exists is touched.
 

@@ -74,4 +74,10 @@ VIEWS: tuple[ViewEntry, ...] = (
         "Flash and RAM of a device: who has what, to the byte; its bytes.",
         "console.screens.memory:MemoryScreen",
     ),
+    ViewEntry(
+        "edit",
+        "Edit",
+        "Sources: a save builds them, and runs them anew where they run.",
+        "console.screens.edit:EditScreen",
+    ),
 )

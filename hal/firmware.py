@@ -25,6 +25,7 @@ from elftools.elf.sections import SymbolTableSection
 from hal import toolchain
 from hal.boards import Board
 from hal.errors import ToolchainError
+from hal.problems import Problem, listed, parse
 
 _FLAGS = (
     "-std=gnu11",
@@ -36,7 +37,10 @@ _ARCH_FLAGS = {
     "cortex_m": ("-mfloat-abi=soft",),  # those registers are the executors'
     "riscv": ("-msmall-data-limit=0",),  # the linker script has no small data
 }
+ROOT = Path(str(resources.files("firmware"))).resolve()
+"""The folder of the kernel's sources."""
 _SUFFIXES = (".c", ".S")
+_FOLDERS = ("kernel", "arch", "chips", "boards")
 _DEFAULT_STACK = 1024
 
 
@@ -94,14 +98,30 @@ class Sizes:
 
 def sources(board: Board) -> Iterator[Path]:
     """Every source file of a board's kernel, sorted."""
-    root = _root()
-    for folder in ("kernel", f"arch/{board.arch}", f"chips/{board.chip}", f"boards/{board.name}"):
+    root = ROOT
+    for folder in _folders(board):
         if not (root / folder).is_dir():
             raise ToolchainError(
                 f"The firmware has no folder {folder} for board {board.name}.",
                 remedy="Add it as docs/porting.md says.",
             )
         yield from sorted(path for path in (root / folder).iterdir() if path.suffix in _SUFFIXES)
+
+
+def files() -> tuple[Path, ...]:
+    """Every source and header of every board's kernel, sorted."""
+    found = (path for folder in _FOLDERS for path in sorted((ROOT / folder).rglob("*")))
+    return tuple(path for path in found if holds(path))
+
+
+def holds(path: Path, board: Board | None = None) -> bool:
+    """A file is a source or header of the kernel; of that board's, where one is named."""
+    if not path.is_relative_to(ROOT):
+        return False
+    folder = path.parent.relative_to(ROOT).as_posix()
+    if board is None:
+        return folder.split("/")[0] in _FOLDERS and path.suffix in (*_SUFFIXES, ".h", ".ld")
+    return folder in _folders(board) or (path.suffix in (".h", ".ld") and holds(path))
 
 
 def build(board: Board) -> Firmware:
@@ -150,8 +170,8 @@ def sizes(firmware: Firmware) -> Sizes:
     return Sizes(tuple(ordered), all_flash, all_ram, arena, board.flash_budget, board.ram_budget)
 
 
-def _root() -> Path:
-    return Path(str(resources.files("firmware")))
+def _folders(board: Board) -> tuple[str, ...]:
+    return ("kernel", f"arch/{board.arch}", f"chips/{board.chip}", f"boards/{board.name}")
 
 
 def _flags(board: Board) -> list[str]:
@@ -167,7 +187,7 @@ def _flags(board: Board) -> list[str]:
 
 
 def _digest(board: Board, paths: tuple[Path, ...], flags: list[str]) -> str:
-    root = _root()
+    root = ROOT
     sink = hashlib.sha256(
         repr((board, flags, str(toolchain.zig()), toolchain.zig().stat().st_mtime_ns)).encode()
     )
@@ -179,16 +199,25 @@ def _digest(board: Board, paths: tuple[Path, ...], flags: list[str]) -> str:
 
 
 def _compile(board: Board, paths: tuple[Path, ...], flags: list[str], scratch: Path) -> None:
-    root = _root()
+    root = ROOT
     objects = [scratch / _object_name(path.relative_to(root)) for path in paths]
     include = [f"-I{root}", f"-I{root / 'arch' / board.arch}", f"-isystem{toolchain.headers()}"]
 
-    def one(source: Path, target: Path) -> None:
-        prefix = f"-ffile-prefix-map={root}=firmware"
-        toolchain.must(["clang", *flags, *include, prefix, "-c", source, "-o", target])
+    def one(source: Path, target: Path) -> tuple[Problem, ...]:
+        words = ["-fno-caret-diagnostics", "-fdiagnostics-print-source-range-info"]
+        words += [f"-ffile-prefix-map={root}=firmware"]
+        result = toolchain.run(["clang", *flags, *include, *words, "-c", source, "-o", target])
+        if result.ok:
+            return ()
+        text = result.errors.strip()[:200] or f"clang ended with status {result.status}"
+        return parse(result.errors) or (Problem(str(source), 0, 0, "error", text),)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        list(pool.map(one, paths, objects))
+        problems = tuple(
+            dict.fromkeys(problem for found in pool.map(one, paths, objects) for problem in found)
+        )
+    if problems:  # those of a header come from every file that includes it
+        raise ToolchainError(f"The kernel does not compile: {listed(problems, 3)}", problems=problems)
     script = scratch / "kernel.ld"
     script.write_text(_link_script(board), encoding="utf-8")
     elf, mapped = scratch / "kernel.elf", scratch / "kernel.map"
@@ -207,7 +236,7 @@ def _keep(scratch: Path, folder: Path) -> None:
 
 
 def _link_script(board: Board) -> str:
-    template = (_root() / "arch" / "link.ld").read_text(encoding="utf-8")
+    template = (ROOT / "arch" / "link.ld").read_text(encoding="utf-8")
     return string.Template(template).substitute(
         placeholders="placeholders",
         flash_address=hex(board.flash.address),

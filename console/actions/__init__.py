@@ -16,6 +16,7 @@ from console.actions.action import Action, Group, Scope
 from console.actions.app import APP
 from console.actions.debug import DEBUG
 from console.actions.dialogs import DIALOGS
+from console.actions.edit import EDIT
 from console.actions.fleet import FLEET
 from console.actions.key_names import key_name, keys_of
 from console.actions.logs import LOGS
@@ -38,6 +39,7 @@ ACTIONS: tuple[Action, ...] = (
     *LOGS,
     *DEBUG,
     *MEMORY,
+    *EDIT,
     *APP,
     *DIALOGS,
 )

@@ -19,6 +19,7 @@ class Scope(Enum):
     LOGS = "logs"
     DEBUG = "debug"
     MEMORY = "memory"
+    EDIT = "edit"
     DIALOG = "dialog"
     CONFIRM = "confirm"
 
@@ -33,6 +34,7 @@ class Group(Enum):
     LOGS = "Logs"
     DEBUG = "Debugger"
     MEMORY = "Memory"
+    EDIT = "Editor"
     CONSOLE = "Console"
 
 

@@ -182,6 +182,14 @@ DEBUG: tuple[Action, ...] = (
     Action(
         "debug.bytes", ("m",), "Memory at", "Bytes at an address or expression.", Group.DEBUG, Scope.DEBUG
     ),
+    Action(
+        "debug.edit",
+        ("E",),
+        "Edit here",
+        "The line under the cursor in the editor.",
+        Group.DEBUG,
+        Scope.DEBUG,
+    ),
     Action("debug.source", ("e",), "Source", "Open another source file.", Group.DEBUG, Scope.DEBUG),
     Action("debug.panel_back", ("V",), "Last panel", "The panel before.", Group.DEBUG, Scope.DEBUG),
 )

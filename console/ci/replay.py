@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from console.app import ConsoleApp
-from console.backend import Backend, BackendFactory, Debugging, Post, Remembering
+from console.backend import Backend, BackendFactory, Debugging, Editing, Post, Remembering
 from console.ci.recording import Recording, read_events
 from console.errors import UsageError
 from console.events import Event, FromTarget, TargetUp, TaskChanged
@@ -91,6 +91,10 @@ class _Past:
 
     @property
     def memory(self) -> Remembering:
+        raise _over()
+
+    @property
+    def editor(self) -> Editing:
         raise _over()
 
     async def submit(self, spec: TaskSpec) -> str:

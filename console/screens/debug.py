@@ -16,7 +16,7 @@ from console.actions import Scope, bindings
 from console.backend import Debugging, Step
 from console.debug.view import Break, DebugView, Frame, Phase, Value
 from console.filters import Filter
-from console.messages import DebugAsked, Trouble
+from console.messages import DebugAsked, SourceAsked, Trouble
 from console.model import Link
 from console.pages import debug as pages
 from console.screens.view import View
@@ -324,6 +324,13 @@ class DebugScreen(View):
             self._ask(lambda debugger: debugger.pause())
         else:
             self._go("continue")
+
+    def action_debug_edit(self) -> None:
+        place = self.source.location
+        if place is None:
+            self.post_message(Trouble("There is no source here.", "e opens one."))
+        else:
+            self.post_message(SourceAsked(*place))
 
     def action_debug_over(self) -> None:
         self._go("next")

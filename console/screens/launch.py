@@ -63,13 +63,16 @@ class Launch(Dialog[TaskSpec]):
         state: Callable[[], State],
         *,
         target: str = "",
+        module: Path | None = None,
         folder: Path | None = None,
     ) -> None:
-        """`target` is chosen at first; modules are looked for below `folder`, the working one if None."""
+        """`target` and `module` are chosen at first; modules are looked for below `folder`, else the working
+        one."""
         super().__init__()
         self._backend = backend
         self._state = state
         self._target = target
+        self._module = module
         self._folder = folder or Path.cwd()
         self._found: list[Candidate] = []
         self._plan: Plan | None = None
@@ -87,7 +90,10 @@ class Launch(Dialog[TaskSpec]):
             with Horizontal(classes="row"):
                 yield Label("Module")
                 yield Input(
-                    placeholder="an example, or a .wasm, .wat, .c or .zig file", id="module", compact=True
+                    value=str(self._module or ""),
+                    placeholder="an example, or a .wasm, .wat, .c or .zig file",
+                    id="module",
+                    compact=True,
                 )
             yield self._module_table()
             for row in _FIELDS:
@@ -162,7 +168,7 @@ class Launch(Dialog[TaskSpec]):
     def on_mount(self) -> None:
         for name in ("#modules", "#verdict"):  # tab goes from field to field; ↑ ↓ and clicks reach the list
             self.query_one(name).can_focus = False
-        self.set_focus(self.query_one("#module", Input))
+        self.set_focus(self.query_one("#arguments" if self._module else "#module", Input))
         self.refresh_targets()
         if self._target:
             self.query_one("#targets", Table).select(self._target)

@@ -35,8 +35,9 @@ class KeyBar(OneLine):
                 yield from (Span(f" {key}", Tone.MARK), Span(f" {words}  "))
             return
         found: dict[str, tuple[Span, ...]] = {}
-        active = self.screen.active_bindings
+        active = {key: one for key, one in self.screen.active_bindings.items() if not self._typed(key)}
         overrides = getattr(self.app, "overrides", None)
+        names = {key_name(key) for key in active}
         for key, (_, binding, enabled, _) in active.items():
             if not binding.show or binding.id is None or binding.id in found:
                 continue
@@ -44,7 +45,7 @@ class KeyBar(OneLine):
             click = f"app.simulate_key('{key}')" if enabled else ""
             keys = keys_of(BY_ID[binding.id], overrides) if binding.id in BY_ID else (key_name(key),)
             found[binding.id] = (
-                Span(keys[0], tones[0], click),
+                Span(next((name for name in keys if name in names), keys[0]), tones[0], click),
                 Span(f" {binding.description}", tones[1], click),
                 Span("   "),
             )
@@ -59,3 +60,8 @@ class KeyBar(OneLine):
                     continue
                 room -= width(spans)
             yield from spans
+
+    def _typed(self, key: str) -> bool:
+        """It is text where the cursor is, and no command."""
+        focused, name = self.screen.focused, key_name(key)
+        return focused is not None and focused.check_consume_key(key, name if len(name) == 1 else None)

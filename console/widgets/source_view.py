@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from console.debug.view import DebugView, Phase
-from console.highlight import highlight
+from console.highlight import highlight, language_of
 from console.spans import EMPTY, Line, Span, Tone, dim
 from console.widgets.lines import LinesView
 
@@ -53,7 +53,7 @@ class SourceView(LinesView):
         self._addresses = []
         if view.source is not None:
             self._path = view.source.path
-            self._rows = highlight(view.source.lines)
+            self._rows = highlight(view.source.lines, language_of(self._path) or "c")
             self.border_title = self._path.rpartition("/")[2]
             return
         self._path = ""

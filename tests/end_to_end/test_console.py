@@ -64,7 +64,7 @@ class Terminal:
             todo += [int(child) for child in children.read_text().split()] if children.exists() else []
         return found - {int(shell)}
 
-    def wait(self, done: Callable[[str], bool], seconds: float = 20.0) -> str:
+    def wait(self, done: Callable[[str], bool], seconds: float = 60.0) -> str:
         """The screen, once it says what it must."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -83,7 +83,11 @@ class Terminal:
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """The console on a small terminal, its board and the host up and offered."""
     command = [sys.executable, "-m", "console.cli", "console", "--target", "stm32f4@qemu", "--target", "host"]
-    made = Terminal(command, (80, 24), tmp_path)
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsleep 3\nsed -i 's/+ 1;/+ 2;/' \"$2\"\n")
+    editor.chmod(0o755)
+    kept = f"XDG_STATE_HOME={tmp_path}/state"  # what another run of the console kept is not restored here
+    made = Terminal(["env", kept, f"VISUAL={editor}", *command], (80, 24), tmp_path)
     try:
         made.wait(lambda text: "2 agents" in text and text.count("● up") >= 2, 60)
         yield made
@@ -170,3 +174,45 @@ def test_the_memory_of_a_board(terminal: Terminal) -> None:
     terminal.wait(lambda text: "mma_executors + 0x0: struct mma_executor [8]" in text)
     terminal.keys("Escape")
     terminal.wait(lambda text: "mma_executors +" not in text)
+
+
+def test_edit_build_run(terminal: Terminal, tmp_path: Path) -> None:
+    """Edit fib's source and save: a text that does not compile touches nothing; one that does runs anew, with
+    the same argument and another result. The user's own editor leads to the same."""
+    source = tmp_path / "fib.c"
+    shutil.copyfile(Path(__file__).parents[2] / "firmware" / "sdk" / "examples" / "fib.c", source)
+    terminal.keys("7")
+    terminal.wait(lambda text: "fib.c" in text and "here" in text)
+    terminal.keys("Enter")
+    terminal.wait(lambda text: "static uint32_t fib(uint32_t n) {" in text)
+    terminal.keys("F5")
+    terminal.wait(lambda text: "Launch ─" in text and "bytes of WebAssembly" in text)
+    terminal.keys("2", "0", "Enter")
+    terminal.wait(lambda text: "✓ finished" in text and "6765" in text)
+
+    terminal.keys("7")
+    terminal.wait(lambda text: "static uint32_t fib(uint32_t n) {" in text)
+    terminal.keys("C-g")
+    terminal.wait(lambda text: "its number" in text)
+    terminal.keys("5", "Enter")
+    terminal.wait(lambda text: re.search(r" 5:1$", text, re.M) is not None)
+    terminal.keys("End", "BSpace", *" + nothing", r"\;")
+    terminal.wait(lambda text: "● unsaved" in text)
+    terminal.keys("C-s")
+    terminal.wait(lambda text: "✗ 1 error" in text and "use of undeclared identifier 'nothing'" in text)
+    terminal.keys(*["BSpace"] * 8, "1", r"\;")
+    terminal.keys("C-s")
+    terminal.wait(lambda text: re.search(r"✓ TASK_RUNNING \d+\.\d\d s  build \d+ · fit", text) is not None)
+    terminal.keys("Escape", "3")
+    terminal.wait(
+        lambda text: "17710" in text
+    )  # 6765, and one for each of the 10945 calls that make two more
+
+    terminal.keys("7")
+    terminal.wait(lambda text: "all saved" in text)
+    terminal.keys("Enter")
+    terminal.wait(lambda text: " + 1;" in text)
+    terminal.keys("F4")
+    terminal.wait(lambda text: " + 2;" in text)
+    terminal.keys("Escape", "3")
+    terminal.wait(lambda text: "28655" in text)

@@ -51,6 +51,7 @@ from hal.target import (
     Usage,
 )
 from tests.console.tui.scripted_debug import ScriptedDebugger, ScriptedMemory
+from tests.console.tui.scripted_edit import ScriptedEditor
 
 NOW = 1_767_268_800.0  # 2026-01-01 12:00:00 UTC
 FRAMEWORK = "3f2a6b1e-2c41-4c19-9d3f-0a6f7c1d2e3b-0003"
@@ -287,6 +288,7 @@ class ScriptedBackend:
         self.post = post
         self.debugger = ScriptedDebugger(post)
         self.memory = ScriptedMemory(post)
+        self.editor = ScriptedEditor(post)
         self.submitted: list[TaskSpec] = []
         self.killed: list[str] = []
         self.declined: list[str] = []

@@ -37,6 +37,7 @@ def test_ids_are_unique_and_actions_exist() -> None:
     """Each action has a method where its scope is bound."""
     from console.app import ConsoleApp
     from console.screens.debug import DebugScreen
+    from console.screens.edit import EditScreen
     from console.screens.fleet import FleetScreen
     from console.screens.logs import LogsScreen
     from console.screens.memory import MemoryScreen
@@ -55,6 +56,7 @@ def test_ids_are_unique_and_actions_exist() -> None:
         Scope.LOGS: LogsScreen,
         Scope.DEBUG: DebugScreen,
         Scope.MEMORY: MemoryScreen,
+        Scope.EDIT: EditScreen,
         Scope.DIALOG: Help,
         Scope.CONFIRM: Confirm,
     }
@@ -64,13 +66,15 @@ def test_ids_are_unique_and_actions_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "scope", [Scope.FLEET, Scope.OFFERS, Scope.TASKS, Scope.LOGS, Scope.DEBUG, Scope.MEMORY]
+    "scope", [Scope.FLEET, Scope.OFFERS, Scope.TASKS, Scope.LOGS, Scope.DEBUG, Scope.MEMORY, Scope.EDIT]
 )
 def test_no_two_actions_share_a_key(scope: Scope) -> None:
     """Within what is bound at the same time. In Logs the lines have the focus, not a table."""
     together = {Scope.APP, Scope.VIEW, Scope.LIST, scope} | (set() if scope is Scope.LOGS else {Scope.TABLE})
     seen: dict[str, str] = {}
     for action in ACTIONS:
+        if action.id == "app.picture" and scope is Scope.EDIT:
+            continue  # ctrl+s saves there; the palette has the picture
         if action.scope in together:
             for key in (*action.keys, *action.vim):
                 assert key not in seen, f"{key}: {action.id} and {seen[key]}"
@@ -107,7 +111,9 @@ async def test_digits_and_arrows_change_the_view() -> None:
             ("right", "logs"),
             ("l", "debug"),
             ("l", "memory"),
+            ("l", "edit"),
             ("l", "fleet"),
+            ("h", "edit"),
             ("h", "memory"),
             ("[", "debug"),
             ("2", "offers"),

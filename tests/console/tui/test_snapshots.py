@@ -11,6 +11,9 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from console.errors import EnvironmentMissing
+from console.screens.edit import EditScreen
+from console.widgets.edit_text import EditText
+from tests.console.tui.scripted_edit import BROKEN, files
 from tests.console.tui.scripted_session import TestApp, failing, settle
 
 Compare = Callable[..., bool]
@@ -124,3 +127,39 @@ def test_failed(snap_compare: Compare) -> None:
         "The Mesos master needs x86-64.", remedy="Name another with --master HOST:PORT."
     )
     assert snap_compare(TestApp(backend=failing(error)), run_before=after("2"))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", [SIZES[0], pytest.param((200, 50), id="200x50")])
+@pytest.mark.parametrize("state", ["broken", "running", "files"])
+def test_edit(
+    snap_compare: Compare,
+    state: str,
+    size: tuple[int, int],
+    theme: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The editor: what does not compile, what runs anew, and the files."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    monkeypatch.setattr("hal.firmware.files", lambda: ())
+    source = files(tmp_path)
+    if state == "broken":
+        source.write_text(BROKEN)
+    keys = {"broken": ("enter", "ctrl+s", "f8", "f8"), "running": ("enter", "ctrl+s"), "files": ()}[state]
+
+    async def run(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("7")
+        screen = pilot.app.screen
+        assert isinstance(screen, EditScreen)
+        await settle(pilot, lambda: screen.files.count[0] > 3)
+        for key in keys:
+            await pilot.press(key)
+            await settle(pilot, lambda: screen.text is not None and screen.text.has_focus)
+        await settle(pilot, lambda: state == "files" or screen.build is not None)
+        for text in screen.query(EditText):
+            text.cursor_blink = False
+
+    assert snap_compare(TestApp(theme=theme), terminal_size=size, run_before=run)

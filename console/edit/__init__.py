@@ -1,0 +1,1 @@
+"""Edit, build, run: what a save leads to."""
