@@ -13,7 +13,7 @@ _WORDS = {
     "launch": ("f5", "Run", "Launch this executor: where, and with which arguments."),
     "next": ("f8", "Next problem", "To what the compiler complains of next."),
     "previous": ("shift+f8", "Last problem", "To the problem before."),
-    "files": ("ctrl+o", "Files", "To the list of files, or back to the text."),
+    "files": ("f2", "Files", "To the list of files, or back to the text."),
     "find": ("ctrl+f", "Find", "A text in this file, from here on."),
     "again": ("f3", "Find next", "The next place with it."),
     "line": ("ctrl+g", "Go to line", "By its number."),
