@@ -197,7 +197,8 @@ async def test_a_board_that_stays_away_is_unreachable_until_it_is_back(tmp_path:
                 await framework.run(SLEEP, "t", resources=LITTLE)
                 running = await framework.status("t", "TASK_RUNNING")
                 await line.unplug()
-                await framework.status("t", "TASK_UNREACHABLE", timeout=60)
+                away = await framework.status("t", "TASK_UNREACHABLE", timeout=60)
+                assert (away["source"], away["reason"]) == ("SOURCE_MASTER", "REASON_AGENT_REMOVED")
                 events = gateway.events()
                 await line.plug()
                 async with asyncio.timeout(60):
