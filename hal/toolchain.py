@@ -23,7 +23,7 @@ from hal.errors import ToolchainError
 
 TIME_LIMIT = 60.0
 """Seconds that one tool may take. A module made to be slow to compile must not stop the gateway."""
-MEMORY_LIMIT = 4 << 30
+MEMORY_LIMIT = 2 << 30
 """Bytes of address space that one tool may take (clang itself maps some 300 MB)."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from hal.aot import limits
 from hal.aot.model import PAGE
 from hal.errors import ModuleError
 
@@ -181,6 +182,12 @@ class Module:
     names: dict[int, str] = field(default_factory=dict)
     customs: dict[str, bytes] = field(default_factory=dict)
     """Custom sections by name, such as those of DWARF."""
+    exported: dict[int, list[str]] = field(default_factory=dict)
+    """Names of exports by function index, in order."""
+    locals: int = 0
+    """How many all functions have together."""
+    items: int = 0
+    """How many elements all segments have together."""
     code_start: int = 0
     """Where the contents of the code section begin: what DWARF's addresses count from."""
 
@@ -195,7 +202,7 @@ class Module:
 
     def function_name(self, index: int) -> str:
         """The best name of a function: `main`, by the name section, by an export, or its number."""
-        exports = [name for name, what in self.exports.items() if what == ("func", index)]
+        exports = self.exported.get(index, [])
         if "main" in exports:
             return "main"
         if index in self.names:
@@ -238,12 +245,22 @@ def _section(module: Module, section: int, reader: Reader) -> None:
         reader.u32()  # data count: only for validators
     elif section in _ITEMS:
         if section == 10:
+            _most("bytes of code", reader.end - reader.place, limits.MOST_CODE)
             module.code_start = reader.place
-        for _ in range(reader.u32()):
+        count = reader.u32()
+        _most(_SECTIONS[section], count, limits.MOST_ITEMS)
+        for _ in range(count):
             _ITEMS[section](module, reader)
     else:
         what = "exceptions" if section == 13 else f"section {section}"
         raise ModuleError(f"The module uses {what}, which no target has.", remedy="Compile it without.")
+
+
+def _most(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise ModuleError(
+            f"The module has {count} {what}; targets take at most {most}.", remedy="Make it smaller."
+        )
 
 
 def _custom(module: Module, reader: Reader) -> None:
@@ -364,6 +381,8 @@ _EXTENDED = {
 def _export(module: Module, reader: Reader) -> None:
     name, kind, index = reader.name(), reader.byte(), reader.u32()
     module.exports[name] = (("func", "table", "memory", "global", "tag")[kind], index)
+    if kind == 0:
+        module.exported.setdefault(index, []).append(name)
 
 
 def _element(module: Module, reader: Reader) -> None:
@@ -379,10 +398,13 @@ def _element(module: Module, reader: Reader) -> None:
             reader.type()
         else:
             reader.byte()
+    count = reader.u32()
+    module.items += count
+    _most("elements in its segments", module.items, limits.MOST_ELEMENTS)
     if flags & 4:
-        items = tuple(_constant(reader) for _ in range(reader.u32()))
+        items = tuple(_constant(reader) for _ in range(count))
     else:
-        items = tuple(Constant((("func", reader.u32()),)) for _ in range(reader.u32()))
+        items = tuple(Constant((("func", reader.u32()),)) for _ in range(count))
     module.elements.append(Segment(mode, where, offset, items=items))
 
 
@@ -394,8 +416,8 @@ def _code(module: Module, reader: Reader) -> None:
     kinds: list[str] = []
     for _ in range(body.u32()):
         count = body.u32()
-        if len(kinds) + count > 50000:
-            raise ModuleError("A function of the module has more than 50000 locals.")
+        module.locals += count
+        _most("locals", module.locals, limits.MOST_LOCALS)
         kinds += [body.type()] * count
     module.codes.append(Code(tuple(kinds), body.place, end))
 
@@ -407,6 +429,7 @@ def _segment(module: Module, reader: Reader) -> None:
     where = reader.u32() if flags == 2 else 0
     offset = None if flags == 1 else _constant(reader)
     data = reader.take(reader.u32())
+    _most("bytes of data", len(data) + sum(len(one.data) for one in module.segments), limits.MOST_DATA)
     module.segments.append(Segment("passive" if flags == 1 else "active", where, offset, data=data))
 
 
@@ -416,6 +439,18 @@ def _function(module: Module, reader: Reader) -> None:
     module.functions.append(index)
 
 
+_SECTIONS = {
+    1: "types",
+    2: "imports",
+    3: "functions",
+    4: "tables",
+    5: "memories",
+    6: "globals",
+    7: "exports",
+    9: "element segments",
+    10: "functions",
+    11: "data segments",
+}
 _ITEMS = {
     1: _type,
     2: _import,

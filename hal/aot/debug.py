@@ -15,6 +15,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -24,11 +25,10 @@ from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFI
 from elftools.dwarf.locationlists import BaseAddressEntry, LocationEntry, LocationExpr, LocationParser
 
 from hal.aot.dwarf_types import TypeText, type_text
+from hal.aot.limits import MOST_DEBUG, Patience
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 1 << 20
-"""Debug sections beyond this are not looked at: reading them would keep the gateway busy for too long."""
 MOST_VARIABLES = 64
 """Variables of one function that are followed."""
 
@@ -95,7 +95,7 @@ class DebugInfo:
 
 def read(sections: dict[str, bytes], code_start: int) -> DebugInfo | None:
     """From custom sections by name; None where there is nothing to be read."""
-    if ".debug_info" not in sections or sum(map(len, sections.values())) > MOST_BYTES:
+    if ".debug_info" not in sections or sum(map(len, sections.values())) > MOST_DEBUG:
         return None
     try:
         return _read(sections, code_start)
@@ -104,6 +104,7 @@ def read(sections: dict[str, bytes], code_start: int) -> DebugInfo | None:
         return None
 
 
+@lru_cache(maxsize=256)
 def quoted(path: str) -> str:
     """A path as C's string literal for #line."""
     clean = "".join(char for char in path if char.isprintable())[:400]
@@ -119,11 +120,13 @@ def _read(sections: dict[str, bytes], start: int) -> DebugInfo:
     dwarf = _open(sections)
     lines: list[tuple[int, str, int]] = []
     functions: list[Function] = []
+    patience = Patience()
     for unit in dwarf.iter_CUs():
+        patience.check()
         top = unit.get_top_DIE()
         files = _Files(dwarf, unit, _text(top, "DW_AT_comp_dir"))
         lines += ((address + start, file, line) for address, file, line in files.lines())
-        reader = _Functions(dwarf, unit, files, start)
+        reader = _Functions(dwarf, unit, files, start, patience)
         functions += reader.functions()
     return DebugInfo(lines, functions)
 
@@ -178,7 +181,10 @@ class _Files:
 class _Functions:
     """The functions of a unit."""
 
-    def __init__(self, dwarf: DWARFInfo, unit: CompileUnit, files: _Files, start: int) -> None:
+    def __init__(
+        self, dwarf: DWARFInfo, unit: CompileUnit, files: _Files, start: int, patience: Patience
+    ) -> None:
+        self._patience = patience
         self._unit = unit
         self._files = files
         self._start = start
@@ -189,6 +195,7 @@ class _Functions:
     def functions(self) -> Iterator[Function]:
         """Those that have code."""
         for die in self._unit.iter_DIEs():
+            self._patience.check()
             if die.tag != "DW_TAG_subprogram" or "DW_AT_low_pc" not in die.attributes:
                 continue
             low, high = _bounds(die, (0, 0))

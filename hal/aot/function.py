@@ -97,8 +97,13 @@ class FunctionWriter:
         parameters = [C_TYPES[kind] for kind in self.signature.parameters]
         self.notes = Annotator(shared.debug, shared.names, index, parameters, code.start)
         self.locals = [self._unknown(kind, f"l{number}", number) for number, kind in enumerate(kinds)]
-        for number, kind in enumerate(code.locals, len(self.signature.parameters)):
-            self.declared.append(f"{C_TYPES[kind]} l{number} = 0;")
+        first = len(parameters)
+        used = {one.a for one in body if one.code in (LOCAL_GET, LOCAL_SET, LOCAL_TEE)}
+        self.named = used | set(range(first))
+        """Locals that the C has: some bytes of a module declare any number, which would keep clang busy."""
+        for number in sorted(used):
+            if first <= number < len(kinds):
+                self.declared.append(f"{C_TYPES[kinds[number]]} l{number} = 0;")
 
     # -- small parts -------------------------------------------------------------------------------
 
@@ -135,7 +140,7 @@ class FunctionWriter:
         """C of a value that debug information places somewhere; 0 where it is wrong."""
         text = f"{place.index}"
         if place.kind == "local":
-            text = self.locals[place.index].text if place.index < len(self.locals) else "0"
+            text = self.locals[place.index].text if place.index in self.named else "0"
         elif place.kind == "operand":
             text = self.stack[place.index].text if place.index < len(self.stack) else "0"
         return f"{text} + {place.offset}u" if place.offset else text

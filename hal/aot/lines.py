@@ -17,6 +17,7 @@ from typing import Any
 from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
 
 from hal.aot.binary import Reader
+from hal.aot.limits import MOST_DEBUG, Patience
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ def read_lines(data: bytes) -> Lines:
     sections, code, size = _sections(data)
     if not sections.get("debug_line") or not sections.get("debug_info"):
         return Lines()
+    if sum(map(len, sections.values())) > MOST_DEBUG:
+        return Lines()
     try:
         rows: dict[int, Spot | None] = {}
         for start, spot in _rows(sections, size):
@@ -110,7 +113,9 @@ def _rows(sections: Mapping[str, bytes], size: int) -> Iterator[tuple[int, Spot 
     config = DwarfConfig(little_endian=True, machine_arch="wasm", default_address_size=4)
     described = [_describe(name, sections.get(name)) for name in _SECTIONS]
     dwarf = DWARFInfo(config, *described)
+    patience = Patience()
     for unit in dwarf.iter_CUs():
+        patience.check()
         program = dwarf.line_program_for_CU(unit)
         if program is None:
             continue

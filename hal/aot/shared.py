@@ -23,6 +23,7 @@ from hal.aot.instructions import (
     TABLE_SET,
     Instruction,
 )
+from hal.aot.limits import MOST_ELEMENTS
 from hal.aot.lines import read_lines
 from hal.errors import ModuleError
 
@@ -40,9 +41,6 @@ GROWTH = 64
 
 FEW = 4
 """Functions of one type in a table up to which a call through it compares rather than loads."""
-
-MOST_ELEMENTS = 65536
-"""Largest table. More would never fit a device, and not be worth the compiler's time."""
 
 
 class Shared:

@@ -26,7 +26,8 @@ class Harness:
     `void mma_export_N(u64 *values)`, arguments in and results out, and no entry is needed.
 
     `hosts` are the C functions behind imports, `prelude` is C that defines them. With a `script`, C that has
-    `u32 mma_script(void)`, the executor runs that in place of an entry; what it returns is the exit status.
+    `u32 mma_script(void)`, the executor runs that in place of an entry; what it returns is the exit status,
+    and only exports that it names are there.
     """
 
     hosts: Mapping[tuple[str, str], str]
@@ -84,6 +85,7 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
     used = _used_segments(bodies)
     tail = [_export(shared, index) for index in _exported(module)] if harness else []
     if harness and harness.script:
+        tail = [f"static {one}" for one in tail]
         tail += [harness.script, _start(shared, "mma_script()")]
     else:
         tail.append(_start(shared, _entry_call(shared, entry)))

@@ -8,10 +8,8 @@ import wasmtime
 
 from hal.aot import imports
 from hal.aot.binary import read
+from hal.aot.limits import MOST_BYTES
 from hal.errors import ModuleError
-
-MOST_BYTES = 4 << 20
-"""Largest module taken: devices have less memory than that."""
 
 
 @cache
