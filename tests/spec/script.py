@@ -19,6 +19,9 @@ _TOKEN = re.compile(
     r'|"(?:[^"\\]|\\.)*"|\(;|\(|\)|[^\s()";]+|;',
     re.DOTALL,
 )
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_CONFUSING = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+"""What changes the direction of writing: wasmtime's reader refuses such texts."""
 
 
 @dataclass
@@ -122,7 +125,17 @@ def module_bytes(form: Form, text: str) -> bytes:
         source = b"".join(string(word) for word in words[1:])
         return bytes(wasmtime.wat2wasm(b"(module " + source + b")"))
     source_text = re.sub(r"^\(module\s+definition", "(module", text[form.start : form.end])
+    if any(character in source_text for character in _CONFUSING):
+        source_text = _STRING.sub(lambda found: _plain(found[0]), source_text)
     return bytes(wasmtime.wat2wasm(source_text.encode("utf-8", "surrogateescape")))
+
+
+def _plain(token: str) -> str:
+    """A string token with escapes for what is not ASCII."""
+    return "".join(
+        one if one.isascii() else "".join(f"\\{byte:02x}" for byte in one.encode("utf-8", "surrogateescape"))
+        for one in token
+    )
 
 
 # -- values -----------------------------------------------------------------------------------------
