@@ -48,12 +48,14 @@ unit: install ## the quick tests
 test: lint unit ## everything: also the real master and the emulated boards
 	@$(BIN)/pytest -q -m end_to_end
 
-campaigns: install ## the long runs: the gateway killed at 100 random instants, its HTTP port and the link fuzzed, a board's power cut
+campaigns: install ## the long runs: the gateway killed at 100 random instants, its HTTP port and the link fuzzed, a board's power cut, modules mutated
 	@$(BIN)/python tests/campaigns/gateway.py --kills 100
 	@$(BIN)/python tests/campaigns/gateway.py --kills 60 --troubles
 	@$(BIN)/python tests/campaigns/http_port.py --requests 1000000
 	@$(BIN)/python tests/campaigns/wire.py --frames 1000000 --answers 200000
 	@$(BIN)/python tests/campaigns/power.py --cuts 400
+	@$(BIN)/python tests/campaigns/modules.py --mutants 10000
+	@for board in microbit hifive1; do $(BIN)/python tests/campaigns/modules.py --mutants 2000 --board $$board || exit; done
 
 benchmarks: install ## measure everything, and draw docs/benchmarks.md anew
 	@$(BIN)/mma bench --record docs

@@ -62,6 +62,9 @@ ON_SMALL = {
 }
 """By folder and name of the script: on these boards besides."""
 
+NOT_SMALL = {"skip-stack-guard-page": "frames larger than their stacks"}
+"""Official scripts that are not played there at all."""
+
 SHORT = {
     ("spec", "bounds"),
     ("spec", "memory"),

@@ -20,6 +20,7 @@ from hal.aot.instructions import (
     MEMORY_FILL,
     MEMORY_GROW,
     MEMORY_INIT,
+    REF_FUNC,
     TABLE_COPY,
     TABLE_FILL,
     TABLE_GROW,
@@ -76,13 +77,17 @@ def piece(unit: Unit, begin: int, end: int, dead: Collection[int]) -> Piece:
 def _writers(binary: bytes) -> frozenset[int]:
     """Functions that may leave something behind in memory, globals or tables."""
     module = read(binary)
+    bodies = {index: decode(module, code) for index, code in enumerate(module.codes, len(module.imported))}
+    constants = [item for segment in module.elements for item in segment.items]
+    constants += [one.start for one in module.globals]
+    named = {operand for one in constants for what, operand in one.steps if what == "func"}
+    named |= {one.a for body in bodies.values() for one in body if one.code == REF_FUNC}
     calls: dict[int, set[int]] = {}
-    found: set[int] = set()
-    for index, code in enumerate(module.codes, len(module.imported)):
-        body = decode(module, code)
+    for index, body in bodies.items():
         calls[index] = {one.a for one in body if one.code == CALL}
-        if any(one.code in _WRITES or one.code == CALL_INDIRECT for one in body):
-            found.add(index)
+        if any(one.code == CALL_INDIRECT for one in body):
+            calls[index] |= named  # what may be in a table
+    found = {index for index, body in bodies.items() if any(one.code in _WRITES for one in body)}
     grown = True
     while grown:
         more = {index for index, callees in calls.items() if callees & found} - found
