@@ -49,8 +49,8 @@ ON_BOARDS = {
 }
 """By folder and name of the script: on every board."""
 
-_SHORT = """address align br_table bulk call_indirect left-to-right memory memory_copy memory_fill memory_init
-    memory_trap"""
+_SHORT = """address align br_table bulk call call_indirect left-to-right memory memory_copy memory_fill
+    memory_init memory_trap"""
 
 SMALL = ("microbit", "hifive1")
 """Boards with 16 KB of RAM, of which a module has some 11."""
