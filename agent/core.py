@@ -220,6 +220,7 @@ class Agent:
                 self._group = None
                 if self._recovery is not None:
                     self._recovery.cancel()
+                self.tasks.checks.close()
                 for task in self.tasks.book.tasks():
                     if task.preparation is not None:
                         task.preparation.cancel()

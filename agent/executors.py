@@ -15,6 +15,7 @@ from agent.once import Once
 from agent.records import TaskRecord
 from agent.sandbox import Sandboxes
 from agent.verdict import Kill
+from hal import checks
 from hal.errors import HalError
 from hal.target import Cause, Connection, Diagnostic, Ended, Event, Output, Started, Target
 
@@ -28,19 +29,20 @@ MESSAGE = b"\x02"
 """How a log line begins that is a message to the framework (mma_sendf of firmware/sdk/mma.h)."""
 
 
-class MessageLines:
-    """Finds messages in what a guest logs."""
+class Lines:
+    """Finds messages, and answers to checks, in what a guest logs."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def of(self, output: Output) -> list[bytes]:
-        """The messages that this output completes; a line that was lost in part is none."""
+        """The lines that this output completes and that begin as such; one that was lost in part is none."""
         if output.dropped:
             self._rest = b"?"
         *lines, self._rest = (self._rest + output.data).split(b"\n")
         self._rest = self._rest[: MESSAGE_LIMIT + 1]
-        return [line[1:] for line in lines if line.startswith(MESSAGE) and len(line) <= MESSAGE_LIMIT]
+        starts = (MESSAGE, checks.PREFIX)
+        return [line for line in lines if line.startswith(starts) and len(line) <= MESSAGE_LIMIT]
 
 
 class Owner(Protocol):
@@ -60,6 +62,14 @@ class Owner(Protocol):
 
     def executor_message(self, task: TaskRecord, data: bytes) -> None:
         """The guest has a message for its framework."""
+        ...
+
+    def executor_answered(self, task: TaskRecord, line: bytes) -> None:
+        """The guest answers a check."""
+        ...
+
+    def target_connected(self, up: bool) -> None:
+        """The link to the target came up or went down."""
         ...
 
     async def durable(self) -> None:
@@ -83,7 +93,7 @@ class Executors:
         self._owner = owner
         self._sandboxes = sandboxes
         self._tasks: dict[str, TaskRecord] = {}
-        self._messages: dict[str, MessageLines] = {}
+        self._lines: dict[str, Lines] = {}
         self._mem_limit = target.describe().mem_bytes or None
         self._settled = Once()
         """What an earlier life left on the target is known: before that nothing may be spawned."""
@@ -148,12 +158,16 @@ class Executors:
             log.debug("%s: %s", self._target.name, event.text)
         elif isinstance(event, Connection):
             log.info("%s: link %s %s", self._target.name, "up" if event.up else "down", event.message)
+            self._owner.target_connected(event.up)
         elif (task := self._tasks.get(event.key)) is None:
             if isinstance(event, Ended):
                 self._release(event.key)
         elif isinstance(event, Output):
-            for message in self._messages.setdefault(event.key, MessageLines()).of(event):
-                self._owner.executor_message(task, message)
+            for line in self._lines.setdefault(event.key, Lines()).of(event):
+                if line.startswith(MESSAGE):
+                    self._owner.executor_message(task, line[1:])
+                else:
+                    self._owner.executor_answered(task, line)
         elif isinstance(event, Started):
             self._owner.executor_started(task)
         elif isinstance(event, Ended):
@@ -176,7 +190,7 @@ class Executors:
 
     def _forget(self, task: TaskRecord) -> None:
         self._tasks.pop(task.target_key, None)
-        self._messages.pop(task.target_key, None)
+        self._lines.pop(task.target_key, None)
         if task.deadline is not None:
             task.deadline.cancel()
             task.deadline = None

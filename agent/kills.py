@@ -111,6 +111,11 @@ class Kills:
         if not task.terminal:
             self.end(task, Kill.COMPLETION_TIME, self._grace(task, None))
 
+    def unhealthy(self, task: TaskRecord) -> None:
+        """Its health check failed as often as its framework allows."""
+        if not task.terminal:
+            self.end(task, Kill.UNHEALTHY, self._grace(task, None))
+
     def rest_of_group(self, framework: FrameworkRecord, ended: TaskRecord) -> None:
         """A task of a group failed or was killed: the others go too (DefaultExecutor::waited)."""
         for task in list(framework.tasks.values()):

@@ -23,6 +23,9 @@ WHAT_WE_RUN = (
     "This agent runs WebAssembly modules only: put one into TaskInfo.data, or name it as the first of "
     "CommandInfo.uris."
 )
+CHECKS = (("check", mesos.CheckInfo.COMMAND), ("health_check", mesos.HealthCheck.COMMAND))
+"""Fields of TaskInfo, and the type that is served, in the order in which a guest's exports are numbered."""
+_FORM = 'command.value = "healthy", command.shell = false'
 _PIN_LIMIT = 4096
 """Pins of one task; a range of billions would not fit in memory."""
 
@@ -95,6 +98,7 @@ def launch_of(task: mesos.TaskInfo, key: str, module: bytes, mem_limit: int | No
         arguments=tuple(command_of(task).arguments),
         budget=budget_of(task, mem_limit),
         grants=Grants(gpio=_pins_of(task.resources), sensors=items_of(task.resources, "sensors")),
+        checked=exports_of(task),
     )
 
 
@@ -117,6 +121,34 @@ def budget_of(task: mesos.TaskInfo, mem_limit: int | None) -> Budget:
         memory=_bytes_label(labels, MEMORY),
         log=_bytes_label(labels, LOG),
     )
+
+
+def exports_of(task: mesos.TaskInfo) -> tuple[str, ...]:
+    """The exports that are to be called. TaskError, with a sentence for the framework, for what cannot be."""
+    return tuple(_export(task, name, kind) for name, kind in CHECKS if task.HasField(name))
+
+
+def _export(task: mesos.TaskInfo, name: str, kind: int) -> str:
+    wanted = getattr(task, name)
+    words = name.replace("_", " ")
+    if wanted.type != kind:
+        asked = type(wanted).Type.Name(wanted.type)
+        raise TaskError(
+            f"The task asks for a {words} of type {asked}; nothing on the device would answer one.",
+            remedy=f"Use type COMMAND, which calls an export of the module: {_FORM}.",
+        )
+    command = wanted.command.command if name == "check" else wanted.command
+    if command.shell or not command.value:
+        raise TaskError(
+            f"The command of the task's {words} is one for a shell, and the device has none.",
+            remedy=f"Name an export of the module: {_FORM}.",
+        )
+    if list(command.arguments) not in ([], [command.value]) or command.environment.variables:
+        raise TaskError(
+            f"The command of the task's {words} has arguments or an environment; an export takes none.",
+            remedy="Leave them out.",
+        )
+    return str(command.value)
 
 
 def labels_of(labels: mesos.Labels) -> dict[str, str]:

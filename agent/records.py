@@ -45,6 +45,10 @@ class TaskRecord:
     """The master gave it up and told its framework: nobody waits for more of it."""
     deadline: asyncio.TimerHandle | None = None
     """max_completion_time."""
+    healthy: bool | None = None
+    """What its health check found last."""
+    check_status: mesos.CheckStatusInfo | None = None
+    """What its check found last."""
     created: float = field(default_factory=time.time)
 
     @property

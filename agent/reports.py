@@ -17,7 +17,7 @@ from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
 from agent.records import Book, FrameworkRecord, TaskRecord
 from agent.shelf import Shelf
-from agent.statuses import Extras, make_update
+from agent.statuses import Extras, fill_checks, make_update
 from agent.updates import UpdateQueues, key_of
 from agent.verdict import TERMINAL, Verdict
 
@@ -85,9 +85,12 @@ class Reports:
             ip=self._host.ip,
             extras=extras,
         )
+        fill_checks(update.status, task)
         status = mesos.TaskStatus()
         status.CopyFrom(update.status)
         status.ClearField("data")  # as the native agent: results are not kept twice
+        if task.statuses and task.statuses[-1].state == status.state:
+            task.statuses.pop()  # Executor::updateTaskState: one of a state
         task.statuses.append(status)
         task.state = update.status.state
         self._shelf.save_task(task)

@@ -24,6 +24,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agent.records import TaskRecord
+from hal.checks import Sieve
 from hal.target import Artifact, Ended, Event, Output, Progress, Stage, Started
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Sandboxes:
         self._agent_id = agent_id
         self._find = find
         self._stages: dict[tuple[str, Stage], float] = {}
+        self._sieves: dict[str, Sieve] = {}
         self._watchers: set[Callable[[str], None]] = set()
 
     # -- places ------------------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ class Sandboxes:
             if event.dropped:
                 self._add_beyond(task, event.dropped)
                 self._say(task, f"{event.dropped} bytes of its log were lost: the log part was full.")
-            self._write(task, STDOUT, event.data)
+            self._write_output(task, event)
         elif isinstance(event, Artifact):
             with self._careful():
                 self._file(task, event.name).write_text(event.text)
@@ -163,6 +165,18 @@ class Sandboxes:
         elif isinstance(event, Ended):
             self._on_ended(task, event)
         self._tell(task)
+
+    def _write_output(self, task: TaskRecord, event: Output) -> None:
+        """Without answers to checks, which count as read."""
+        data = event.data
+        if task.info.HasField("check") or task.info.HasField("health_check"):
+            sieve = self._sieves.setdefault(event.key, Sieve())
+            before = sieve.held
+            data = sieve.of(data)
+            gone = before + len(event.data) - len(data) - sieve.held
+            if gone:
+                self._add_beyond(task, gone)
+        self._write(task, STDOUT, data)
 
     def _on_progress(self, task: TaskRecord, event: Progress) -> None:
         key = (event.key, event.stage)
@@ -176,6 +190,7 @@ class Sandboxes:
     def _on_ended(self, task: TaskRecord, event: Ended) -> None:
         for stage in Stage:
             self._stages.pop((event.key, stage), None)
+        self._sieves.pop(event.key, None)
         words = f" {event.message}" if event.message else ""
         self._say(task, f"Ended: {event.cause.value}, status {event.status}.{words}")
         for line in event.trace:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
-from agent.verdict import Verdict
+from agent.records import TaskRecord
+from agent.verdict import TERMINAL, Kill, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +72,27 @@ def make_update(
         update.executor_id.value = executor_id
     update.status.CopyFrom(status)
     return update
+
+
+def fill_checks(status: mesos.TaskStatus, task: TaskRecord) -> None:
+    """What checks found, as the native executor adds it (CommandExecutor::createTaskStatus): check_status to
+    all that it says of a task with a check, healthy while the task runs, and where it died of that."""
+    if status.source != mesos.TaskStatus.SOURCE_EXECUTOR:
+        return
+    if task.info.HasField("check"):
+        found = task.check_status or mesos.CheckStatusInfo(
+            type=task.info.check.type, command=mesos.CheckStatusInfo.Command()
+        )
+        status.check_status.CopyFrom(found)
+    died = status.state in TERMINAL and task.kill is Kill.UNHEALTHY
+    if task.healthy is not None and (status.state == mesos.TASK_RUNNING or died):
+        status.healthy = task.healthy
+
+
+def recall_checks(task: TaskRecord) -> None:
+    """What checks had found, of a task of an earlier life of this agent."""
+    for status in task.statuses:
+        if status.HasField("healthy"):
+            task.healthy = status.healthy
+        if status.HasField("check_status"):
+            task.check_status = status.check_status

@@ -13,19 +13,20 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from agent.checks import Checks
 from agent.config import AgentConfig
 from agent.errors import TaskError
 from agent.executors import Executors
 from agent.fetcher import Fetcher
 from agent.kills import Kills
-from agent.launch import budget_of, source_of
+from agent.launch import budget_of, exports_of, source_of
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
 from agent.records import Book, FrameworkRecord, TaskRecord
 from agent.reports import Host, Reports
 from agent.sandbox import Sandboxes
 from agent.shelf import Recovered, Shelf
-from agent.statuses import Extras
+from agent.statuses import Extras, recall_checks
 from agent.updates import UpdateQueues
 from agent.verdict import Kill, Verdict, judge
 from hal.target import Cause, Ended, Target, Usage
@@ -66,6 +67,7 @@ class Tasks:
         self.sandboxes = Sandboxes(files, lambda: host.agent_id, self.at_target, config.log_limit)
         self.executors = Executors(target, fetcher, config, self, self.sandboxes)
         self.kills = Kills(self.book, self.reports, self.executors, shelf, config)
+        self.checks = Checks(self.reports, self.kills, target.call, host.background)
 
     @property
     def updates(self) -> UpdateQueues:
@@ -161,7 +163,7 @@ class Tasks:
 
     def _launch(self, task: TaskRecord, info: mesos.TaskInfo) -> None:
         try:
-            _refuse_checks(info)
+            exports_of(info)
             source = source_of(info)
             budget_of(info, None)
         except TaskError as error:
@@ -188,9 +190,11 @@ class Tasks:
             task.deadline = loop.call_later(max(0.0, left), self.kills.overdue, task)
         if task.state in (mesos.TASK_STAGING, mesos.TASK_STARTING):
             self.reports.tell(task, Verdict(mesos.TASK_RUNNING, None, _EXECUTOR, "The executor runs."))
+        self.checks.begin(task)
 
     def executor_ended(self, task: TaskRecord, ended: Ended) -> None:
         """The guest ended, or never began."""
+        self.checks.end(task)
         framework = self.book.frameworks.get(task.framework_id)
         if framework is None or task.terminal:
             return
@@ -215,6 +219,14 @@ class Tasks:
         framework = self.book.frameworks.get(task.framework_id)
         if framework is not None and not framework.terminating and not task.abandoned:
             self.reports.tell_message(framework.id, task.executor_id, data)
+
+    def executor_answered(self, task: TaskRecord, line: bytes) -> None:
+        """The guest answers a check."""
+        self.checks.answered(task.target_key, line)
+
+    def target_connected(self, up: bool) -> None:
+        """The link to the target came up or went down."""
+        self.checks.connected(up)
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run something beside."""
@@ -302,6 +314,7 @@ class Tasks:
                 continue
             if task.target_key in living:
                 task.spawned = True
+                recall_checks(task)
                 self.executor_started(task)
                 self.kills.again(task)
             else:
@@ -335,15 +348,6 @@ def _allocate(info: mesos.TaskInfo, framework: mesos.FrameworkInfo) -> None:
         for resource in (*info.resources, *info.executor.resources):
             if not resource.HasField("allocation_info"):
                 resource.allocation_info.role = roles[0]
-
-
-def _refuse_checks(info: mesos.TaskInfo) -> None:
-    """A check that is silently never made would leave the framework waiting."""
-    if info.HasField("health_check") or info.HasField("check"):
-        raise TaskError(
-            "The task asks for a check or health check, which this agent does not make.",
-            remedy="Leave it out; a guest that fails should return non-zero or trap.",
-        )
 
 
 def _usage_labels(usage: Usage) -> tuple[tuple[str, str], ...]:

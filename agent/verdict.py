@@ -32,6 +32,7 @@ class Kill(Enum):
     SHUTDOWN = "its executor, framework or agent is shut down"
     GROUP = "another task of its group failed or was killed"
     OPERATOR = "an operator killed its container"
+    UNHEALTHY = "its health check failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from hal import checks
 from hal.target import Connection, Diagnostic, Ended, Event, Output
 
 _LONGEST_LINE = 4096
@@ -58,7 +59,8 @@ class LogLines:
             if rest:
                 self._partial[target, event.key] = rest
             for line in lines:
-                yield LogLine(now, target, task, Origin.EXECUTOR, line)
+                if not is_answer(line):
+                    yield LogLine(now, target, task, Origin.EXECUTOR, line)
         elif isinstance(event, Ended):
             rest = self._partial.pop((target, event.key), "")
             if rest:
@@ -72,6 +74,11 @@ class LogLines:
             words = "the link is up" if event.up else "the link is down"
             text = f"{words}: {event.message}" if event.message else words
             yield LogLine(now, target, target, Origin.LINK, text)
+
+
+def is_answer(line: str) -> bool:
+    """A guest answers a check by a line of its log: nothing for people."""
+    return line.startswith("\x03") and checks.read(line.encode("utf-8", "replace")) is not None
 
 
 def task_of(key: str) -> str:

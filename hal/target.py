@@ -102,6 +102,8 @@ class Launch:
     arguments: tuple[str, ...] = ()
     budget: Budget = field(default_factory=Budget)
     grants: Grants = field(default_factory=Grants)
+    checked: tuple[str, ...] = ()
+    """Exports of the module, () -> (i32), that call() may have called while the guest waits."""
 
 
 # -- what happens ---------------------------------------------------------------------------------
@@ -268,6 +270,11 @@ class Target(Protocol):
 
     async def send(self, key: str, data: bytes) -> None:
         """Hand a message to a guest; HalError says why it does not take it."""
+        ...
+
+    async def call(self, key: str, request: int) -> None:
+        """Have an export of a guest called, as soon as it waits; see hal/checks.py for `request` and for the
+        line of Output that answers. HalError says why it is not to be."""
         ...
 
     async def usage(self) -> Mapping[str, Usage]:

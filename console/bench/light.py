@@ -93,6 +93,9 @@ class LightTarget:
     async def send(self, key: str, data: bytes) -> None:
         """No guest listens."""
 
+    async def call(self, key: str, request: int) -> None:
+        """Nobody is asked."""
+
     async def usage(self) -> Mapping[str, Usage]:
         """Nothing runs."""
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -38,21 +38,24 @@ PROVISIONAL = Layout(
 """Anywhere: sizes don't depend on the place, or are largest for odd numbers such as these."""
 
 
-def compile_module(module: bytes, board: Board) -> Object:
-    """A module compiled for a board. ModuleError if it is at fault, ToolchainError if the compiler is."""
-    return compile_for(module, Machine.of(board))
+def compile_module(module: bytes, board: Board, checked: Sequence[str] = ()) -> Object:
+    """A module compiled for a board; `checked` are exports that may be called while it waits. ModuleError if
+    it is at fault, ToolchainError if the compiler is."""
+    return compile_for(module, Machine.of(board), checked=checked)
 
 
-def compile_for(module: bytes, machine: Machine, harness: Harness | None = None) -> Object:
+def compile_for(
+    module: bytes, machine: Machine, harness: Harness | None = None, checked: Sequence[str] = ()
+) -> Object:
     """As compile_module, for a machine. A harness is for tests on the gateway."""
-    digest = _digest(module, machine, harness)
+    digest = _digest(module, machine, harness, checked)
 
     def build(folder: Path) -> None:
         validate_core(module)
         parsed = read(module)
         if not harness:
             imports.check_imports(parsed)
-        translation = translate(parsed, stack_check=machine.stack_check, harness=harness)
+        translation = translate(parsed, stack_check=machine.stack_check, harness=harness, checked=checked)
         (folder / "module.c").write_text(translation.c)
         # without floats no such register is touched, not even by clang's own ideas: frames stay small
         plain = ["-mfloat-abi=soft"] if _has_fpu(machine) and not translation.floats else []
@@ -72,9 +75,10 @@ def compile_for(module: bytes, machine: Machine, harness: Harness | None = None)
     return Object(**(facts | {"machine": machine, "path": folder / "module.o"}))
 
 
-def _digest(module: bytes, machine: Machine, harness: Harness | None) -> str:
+def _digest(module: bytes, machine: Machine, harness: Harness | None, checked: Sequence[str]) -> str:
     words = [sources_digest(), machine.target, *machine.flags, str(machine.stack_check), *FLAGS]
     words += [harness.prelude, harness.script, *harness.hosts.values()] if harness else []
+    words += ["checked", *checked] if checked else []
     return hashlib.sha256("\0".join(words).encode() + b"\0" + module).hexdigest()
 
 

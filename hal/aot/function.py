@@ -457,7 +457,7 @@ class FunctionWriter:
             raise ModuleError(f"The module calls function {index}, which it does not have.")
         signature = self.shared.module.signature(index)
         arguments = [value.text for value in self._pop_many(len(signature.parameters))]
-        if index >= self.shared.imported:
+        if index >= self.shared.imported or index == self.shared.calling:
             self.calls.add(index)
         self._push_results(signature, self.shared.call(index, arguments))
 

@@ -47,8 +47,14 @@ class Shared:
     """Facts of the whole module, and the C text of references to its parts."""
 
     def __init__(
-        self, module: Module, bodies: list[list[Instruction]], hosts: Mapping[tuple[str, str], str]
+        self,
+        module: Module,
+        bodies: list[list[Instruction]],
+        hosts: Mapping[tuple[str, str], str],
+        calling: int | None = None,
     ) -> None:
+        """`calling`: the imported function that may call the module's own, and so needs their stack."""
+        self.calling = calling
         self.module = module
         self.imported = len(module.imported)
         self.hosts = hosts

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hal.aot import imports
+from hal.aot import checks, imports
 from hal.aot.binary import Module, Segment
 from hal.aot.function import FunctionWriter
 from hal.aot.instructions import MEMORY_INIT, TABLE_INIT, Instruction, decode
@@ -63,20 +63,27 @@ class Translation:
     """What a debugger is to show in the place of C names."""
 
 
-def translate(module: Module, *, stack_check: bool, harness: Harness | None = None) -> Translation:
-    """Write C for a module. ModuleError for what no target has, and for what names what it does not have."""
+def translate(
+    module: Module, *, stack_check: bool, harness: Harness | None = None, checked: Sequence[str] = ()
+) -> Translation:
+    """Write C for a module. `checked` are exports that may be called while it waits. ModuleError for what no
+    target has, and for what names what it does not have."""
     try:
-        return _translate(module, stack_check, harness)
+        return _translate(module, stack_check, harness, checked)
     except IndexError as error:  # nothing here may crash, even on what wasmtime would have refused
         raise ModuleError(f"The module is malformed: {error}.") from error
 
 
-def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Translation:
+def _translate(
+    module: Module, stack_check: bool, harness: Harness | None, checked: Sequence[str]
+) -> Translation:
+    called = checks.exports(module, checked)
     entry = _entry(module) if harness else imports.entry(module)
     if len(module.memories) > 1:
         raise ModuleError("The module has several memories; targets have one.")
     bodies = [decode(module, code) for code in module.codes]
-    shared = Shared(module, bodies, harness.hosts if harness else HOSTS)
+    hosts = harness.hosts if harness else {**HOSTS, **(checks.HOSTS if called else {})}
+    shared = Shared(module, bodies, hosts, checks.wait_index(module) if called else None)
     writers = [
         FunctionWriter(shared, index, code, body)
         for index, (code, body) in enumerate(zip(module.codes, bodies, strict=True), shared.imported)
@@ -88,9 +95,16 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
         tail = [f"static {one}" for one in tail]
         tail += [harness.script, _start(shared, "mma_script()")]
     else:
-        tail.append(_start(shared, _entry_call(shared, entry)))
+        if called:
+            tail.append(checks.check_function([shared.call(index, []) for index in called]))
+        tail.append(_start(shared, _entry_call(shared, entry), "mma_check_begin();" if called else ""))
     segments = _segments(shared, used)
     references = _references(shared)  # after all that refers
+    if called and shared.least < checks.LINE:
+        raise ModuleError(
+            f"The task is to be checked, and its module has less than {checks.LINE} bytes to answer in.",
+            remedy="Give it a memory.",
+        )
     limits = module.memories[0] if module.memories else None
     maximum = limits.maximum * limits.page if limits and limits.maximum is not None else None
     text = "\n".join((*functions, *tail, *_globals(shared)))
@@ -104,6 +118,7 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
         f"#define MMA_STACK_CHECK {int(stack_check)}",
         f"#define MMA_FLOATS {int(floats)}",
         '#include "executor.h"',
+        '#include "checks.h"' if called else "",
         "#define HIDDEN __attribute__((nodebug))",
         harness.prelude if harness else "",
     ]
@@ -122,15 +137,20 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
         _tables(shared),
         segments,
     )
+    calls = {
+        writer.index: frozenset(writer.calls | ({writer.index} if writer.indirect else set()))
+        for writer in writers
+    }
+    names = [shared.name(index) for index in range(len(module.functions))]
+    if shared.calling is not None:  # it stands for what it calls, and has a frame
+        calls[shared.calling] = frozenset(called)
+        names[shared.calling] = checks.HOSTS[imports.MODULE, checks.WAIT]
     c = "\n".join("\n".join(part) for part in (*parts, functions, ['#line 1 "module.c"'], tail)) + "\n"
     return Translation(
         c=c,
         functions=tuple(module.function_name(index) for index in range(len(module.functions))),
-        names=tuple(shared.name(index) for index in range(len(module.functions))),
-        calls={
-            writer.index: frozenset(writer.calls | ({writer.index} if writer.indirect else set()))
-            for writer in writers
-        },
+        names=tuple(names),
+        calls=calls,
         entry=entry,
         start=module.start,
         least_memory=shared.least,
@@ -141,7 +161,7 @@ def _translate(module: Module, stack_check: bool, harness: Harness | None) -> Tr
         floats=floats,
         takes_arguments=bool(harness and harness.script)
         or any(one.name in ("arg", "arg_count") for one in module.imported),
-        rules=imports.rules(module),
+        rules=imports.RULES if called else imports.rules(module),
         segments=tuple(shared.data),
         shown=shared.names.shown,
     )
@@ -264,9 +284,10 @@ def _entry_call(shared: Shared, entry: int | None) -> str:
     return call if shared.module.signature(entry).results else f"({call}, 0)"
 
 
-def _start(shared: Shared, status: str) -> str:
+def _start(shared: Shared, status: str, before: str = "") -> str:
     """Where the kernel begins: the start function, then what gives the exit status."""
-    lines = [f"{shared.call(shared.module.start, [])};"] if shared.module.start is not None else []
+    lines = [before] if before else []
+    lines += [f"{shared.call(shared.module.start, [])};"] if shared.module.start is not None else []
     lines.append(f"mma_host_exit({status});")
     body = "\n    ".join(lines)
     return f"__attribute__((noreturn)) HIDDEN void mma_start(void) {{\n    {body}\n}}"

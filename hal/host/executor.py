@@ -74,6 +74,7 @@ class Executor:
         *,
         cpus: float,
         since: float,
+        checked: Sequence[str] = (),
         on_stage: Callable[[Stage, bool], None],
         on_started: Callable[[], None],
         on_log: Callable[[], None],
@@ -85,7 +86,8 @@ class Executor:
         self._cpus = cpus
         self._on_stage, self._on_started, self._on_ended = on_stage, on_started, on_ended
         self._engine = Engine(_config(parts.stack))
-        self._guest = Guest(arguments, self.ring.write, parts.result, self._engine.increment_epoch, since)
+        interrupt = self._engine.increment_epoch
+        self._guest = Guest(arguments, self.ring.write, parts.result, interrupt, since, checked)
         self._clock: int | None = None
         self._cpu_seconds = 0.0
         self._thread = threading.Thread(target=self._main, name=f"executor {name}", daemon=True)
@@ -105,6 +107,10 @@ class Executor:
     def deliver(self, data: bytes) -> ErrorNumber:
         """Hand a message to the guest; from any thread."""
         return self._guest.deliver(data)
+
+    def call(self, request: int) -> None:
+        """Have an export called when the guest waits; from any thread."""
+        self._guest.ask(request)
 
     def join(self, timeout: float) -> bool:
         """Wait until the thread has ended; False if it has not in `timeout` seconds."""
@@ -183,6 +189,8 @@ class Executor:
         finally:
             if isinstance(memory, Memory):
                 self._guest.memory_bytes = memory.data_len(store)
+        if self._guest.trap is not None:
+            return self._trapped(self._guest.trap)
         if self._guest.exit_status is not None or self._guest.killed:
             return self._stopped()  # killed in a sleep, it may have come to its end without a loop
         status = status or 0
@@ -198,6 +206,7 @@ class Executor:
         if self._guest.exit_status is not None or self._guest.killed:
             # code after a call of exit that cannot return is `unreachable` in most compilers' output
             return self._stopped()
+        trap = self._guest.trap or trap  # of an export that the gateway had called: it came first
         kind = TRAPS.get(trap.trap_code) if trap.trap_code else None
         words = kind.words if kind else trap.message.splitlines()[-1]
         chain = self._chain(trap.frames)

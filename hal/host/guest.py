@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wasmtime import Caller, FuncType, Linker, Memory, ValType
+from wasmtime import Caller, Func, FuncType, Linker, Memory, Trap, ValType
 
+from hal import checks
 from hal.abi import ErrorNumber
 from hal.aot.imports import FUNCTIONS, MODULE, RULES
 
@@ -54,10 +55,17 @@ class Guest:
         result_bytes: int,
         interrupt: Callable[[], None],
         started: float,
+        checked: Sequence[str] = (),
     ) -> None:
-        """`interrupt` makes wasmtime end the guest; `started` is time.monotonic() of the target's start."""
+        """`interrupt` makes wasmtime end the guest; `started` is time.monotonic() of the target's start;
+        `checked` are exports that may be called while it waits."""
+        self._checked = checked
+        self._asked: int | None = None
+        self._calling = False
         self.exit_status: int | None = None
         self.killed = False
+        self.trap: Trap | None = None
+        """How an export ended that the gateway had called."""
         self.result = b""
         self.memory_bytes = 0
         self.switches = 0
@@ -102,6 +110,12 @@ class Guest:
             rule.waiting, rule.value = data, len(data)
         self._news.set()
         return ErrorNumber.OK
+
+    def ask(self, request: int) -> None:
+        """Have an export called; the newest request counts. From any thread."""
+        with self._lock:
+            self._asked = request
+        self._news.set()
 
     def define(self, linker: Linker) -> None:
         """Give a linker all that a guest may import."""
@@ -150,8 +164,10 @@ class Guest:
 
     def call_wait(self, caller: Caller) -> int:
         self.switches += 1
-        while (self._timers or self._told) and not self._stopping.is_set():
+        while (self._timers or self._told) and not self._stopping.is_set() and not self._calling:
             self._news.clear()
+            if not self._answer(caller):
+                break
             told = self._take_told(caller)
             if told is not None:
                 return told
@@ -167,6 +183,29 @@ class Guest:
                 return (timer.handler & 0xFFFF_FFFF) | min(periods, 100) << 32
             self._news.wait(min(left, threading.TIMEOUT_MAX))
         return -1
+
+    def _answer(self, caller: Caller) -> bool:
+        """Call the export that was asked for, if one was. False when it trapped: then the guest is to end,
+        by the same trap as on a device, where it is one of the guest's own."""
+        with self._lock:
+            request, self._asked = self._asked, None
+        if request is None:
+            return True
+        export = caller.get(self._checked[checks.which(request)])
+        assert isinstance(export, Func)  # looked at before it was launched
+        self._calling = True
+        try:
+            status = export(caller)
+        except Trap as error:
+            self.trap = self.trap or error
+            self._stopping.set()
+            self._interrupt()
+            return False
+        finally:
+            self._calling = False
+        if not self._stopping.is_set():
+            self._log(checks.line(request, int(status)) + b"\n")
+        return True
 
     def _take_told(self, caller: Caller) -> int | None:
         """What wait() gives for a rule that came true; its message is in the guest's memory by then."""

@@ -17,7 +17,7 @@ from wasmtime import WasmtimeError
 
 from hal import aot
 from hal.abi import ErrorNumber
-from hal.aot import binary
+from hal.aot import binary, checks
 from hal.broadcast import Broadcast, Stream
 from hal.budget import TABLE_NAME, Needs, Parts, split
 from hal.errors import BudgetError, HalError, ModuleError
@@ -141,6 +141,12 @@ class HostTarget:
             await asyncio.sleep(SEND_PAUSE)
         raise HalError("The executor is too busy to take the message.")
 
+    async def call(self, key: str, request: int) -> None:
+        executor = self._executors.get(key)
+        if executor is None:
+            raise HalError("The executor does not run.")
+        executor.call(request)
+
     async def usage(self) -> Mapping[str, Usage]:
         return {key: executor.usage() for key, executor in self._executors.items()}
 
@@ -159,6 +165,7 @@ class HostTarget:
         try:
             publish(Progress(key, Stage.VALIDATE, 0, 1))
             module = await asyncio.to_thread(_read, launch.module)
+            checks.exports(module, launch.checked)
             publish(Progress(key, Stage.VALIDATE, 1, 1))
             parts = self._parts(launch, module)
             publish(Artifact(key, TABLE_NAME, parts.table()))
@@ -187,6 +194,7 @@ class HostTarget:
             parts,
             cpus=launch.budget.cpus,
             since=self._since,
+            checked=launch.checked,
             on_stage=lambda stage, done: later(Progress(key, stage, int(done), 1)),
             on_started=lambda: later(Started(key)),
             on_log=lambda: _call_soon(loop, partial(self._take_log, key)),

@@ -244,6 +244,10 @@ class Link:
         action = {0: 3, 4: min(round(grace * 1000), (1 << 31) - 1)}
         await self._request(codes.POST, "x", str(slot), payload=cbor2.dumps(action))
 
+    async def call(self, slot: int, request: int) -> None:
+        """POST /x/N, stop with a number below zero: a guest compiled for it calls one of its exports."""
+        await self._request(codes.POST, "x", str(slot), payload=cbor2.dumps({0: 3, 4: request}))
+
     async def message(self, slot: int, data: bytes) -> None:
         """POST /x/N/message. Refused: NOENT when the guest takes none, NOROOM when it is too long for it,
         BUSY while it is at the one before."""

@@ -43,7 +43,7 @@ def compile_and_split(launch: Launch, board: Board, facts: DeviceFacts, tell: Te
     tell(Stage.VALIDATE, 1, 1)
     grant_masks(launch, facts)
     tell(Stage.COMPILE, 0, 1)
-    compiled = aot.compile(launch.module, board)
+    compiled = aot.compile(launch.module, board, launch.checked)
     tell(Stage.COMPILE, 1, 1)
     roomy = facts.arena_bytes >= ROOMY
     parts = split(launch.budget, needs_of(compiled, launch, roomy=roomy, alignment=facts.alignment))

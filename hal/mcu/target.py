@@ -326,6 +326,12 @@ class McuTarget:
             await asyncio.sleep(SEND_PAUSE)
         raise HalError("The executor is too busy to take the message.")
 
+    async def call(self, key: str, request: int) -> None:
+        tenant = self._roster.tenants.get(key)
+        if tenant is None or tenant.slot is None or not tenant.started:
+            raise HalError("The executor does not run.")
+        await self.link.call(tenant.slot, request)
+
     async def _kill(self, tenant: Tenant, grace: float) -> None:
         if grace > 0 and tenant.slot is not None and tenant.started and not tenant.ended.is_set():
             with contextlib.suppress(

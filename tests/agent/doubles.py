@@ -19,6 +19,7 @@ from agent.tls import Tls
 from agent.wire.framing import Message as Framed
 from agent.wire.port import Port
 from agent.wire.upid import Peer, Upid
+from hal import checks
 from hal.errors import LinkError
 from hal.target import (
     Cause,
@@ -26,6 +27,7 @@ from hal.target import (
     Ended,
     Event,
     Launch,
+    Output,
     Ranges,
     Resource,
     Scalar,
@@ -208,6 +210,9 @@ class TargetDouble:
         """Ends that were not released yet."""
         self.sent: list[tuple[str, bytes]] = []
         self.kills: list[tuple[str, float]] = []
+        self.calls: list[tuple[str, int]] = []
+        self.health: int | None = 0
+        """What exports return that are called; None: they do not answer."""
         self.autostart = True
         self.autokill = True
         self.reachable = True
@@ -262,6 +267,13 @@ class TargetDouble:
         if key not in self.living:
             raise LinkError("The double runs no such executor.")
         self.sent.append((key, data))
+
+    async def call(self, key: str, request: int) -> None:
+        if key not in self.living:
+            raise LinkError("The double runs no such executor.")
+        self.calls.append((key, checks.which(request)))
+        if self.health is not None:
+            self.post(Output(key, checks.line(request, self.health) + b"\n"))
 
     async def usage(self) -> Mapping[str, Usage]:
         return dict(self.living)

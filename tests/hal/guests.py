@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from wasmtime import wat2wasm
 
+from hal import checks
 from hal.errors import HalError
-from hal.target import Cause, Ended, Event, Launch, Output, Target
+from hal.target import Cause, Ended, Event, Launch, Output, Started, Target
 
 RETURN = '(module (func (export "main") (result i32) (i32.const {})))'
 SPIN = '(module (func $spin (export "main") (loop (br 0))))'
@@ -215,3 +216,89 @@ async def talk(target: Target, module: bytes, too_long: bytes) -> None:
     assert isinstance(ended, Ended)
     assert (ended.cause, ended.status, ended.output) == (Cause.EXITED, 0, b"2 messages")
     assert b"30000 ms left" in log
+
+
+CHECKED = """(module
+  (import "mma" "log" (func $log (param i32 i32) (result i32)))
+  (import "mma" "on_message" (func $message (param i32 i32 i32) (result i32)))
+  (import "mma" "off" (func $off (param i32) (result i32)))
+  (import "mma" "wait" (func $wait (result i64)))
+  (memory (export "memory") 64 (pagesize 1))
+  (data (i32.const 0) "0123456789ab")
+  (func (export "five") (result i32) (drop (call $wait)) (i32.const -5))
+  (func (export "trap") (result i32) unreachable)
+  (func (export "main") (result i32)
+    (local $rule i32)
+    (local.set $rule (call $message (i32.const 32) (i32.const 8) (i32.const 7)))
+    (drop (call $wait))
+    (drop (call $log (i32.const 0) (i32.const 12)))
+    (drop (call $off (local.get $rule)))
+    (i64.eq (call $wait) (i64.const -1))))
+"""
+"""Waits for a message, tells that its memory is what it was, and has nothing to wait for then."""
+
+
+async def answer(target: Target, stream: AsyncIterator[Event], key: str, which: int, tag: int) -> int:
+    """What an export of a guest returned."""
+    await target.call(key, checks.asked(which, tag))
+    log = b""
+    async with asyncio.timeout(60):
+        while True:
+            event = await anext(stream)
+            log += event.data if isinstance(event, Output) else b""
+            for line in log.split(b"\n")[:-1]:
+                found = checks.read(line)
+                if found is not None and found.tag == tag:
+                    return found.status
+
+
+async def is_checked(target: Target, module: bytes) -> None:
+    """Play examples/watchman.c: well, sick, and asked to leave."""
+    stream = target.events()
+    await target.spawn(Launch("f/a", module, checked=("healthy", "beats")))
+    async with asyncio.timeout(60):
+        while not isinstance(await anext(stream), Started):
+            pass
+    assert await answer(target, stream, "f/a", 0, 1) == 0
+    await target.send("f/a", b"sick")
+    async with asyncio.timeout(60):
+        while await answer(target, stream, "f/a", 0, 2) != 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        while await answer(target, stream, "f/a", 1, 3) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    await target.kill("f/a", 30.0)
+    ended = None
+    async with asyncio.timeout(60):
+        while not isinstance(ended := await anext(stream), Ended):
+            pass
+    assert (ended.cause, ended.status) == (Cause.EXITED, 0)
+    with pytest.raises(HalError, match="does not run"):
+        await target.call("f/a", checks.asked(0, 4))
+
+
+async def a_check_disturbs_nothing(target: Target) -> None:
+    """Memory, the answer of wait, and a trap that is the guest's own."""
+    stream = target.events()
+    await target.spawn(Launch("f/b", wasm(CHECKED), checked=("five", "trap")))
+    async with asyncio.timeout(60):
+        while not isinstance(await anext(stream), Started):
+            pass
+    assert await answer(target, stream, "f/b", 0, 1) == -5
+    await target.send("f/b", b"go")
+    events: list[Event] = []
+    async with asyncio.timeout(60):
+        while not events or not isinstance(events[-1], Ended):
+            events.append(await anext(stream))
+    ended = end_of(events, "f/b")
+    assert (ended.cause, ended.status) == (Cause.EXITED, 1)
+    assert b"0123456789ab\n" in output_of(events, "f/b")
+    await target.spawn(Launch("f/c", wasm(CHECKED), checked=("five", "trap")))
+    async with asyncio.timeout(60):
+        while not isinstance(await anext(stream), Started):
+            pass
+    await target.call("f/c", checks.asked(1, 2))
+    async with asyncio.timeout(60):
+        while not isinstance(event := await anext(stream), Ended):
+            pass
+    assert event.cause is Cause.TRAPPED
+    assert "unreachable" in event.message

@@ -32,6 +32,8 @@ from hal.target import (
     Target,
 )
 
+EXAMPLES = Path(str(resources.files("firmware"))) / "sdk" / "examples"
+
 
 @pytest_asyncio.fixture
 async def host() -> AsyncIterator[HostTarget]:
@@ -194,7 +196,7 @@ async def test_rules(host: HostTarget) -> None:
 
 
 async def test_messages_and_a_kill_with_grace(host: HostTarget) -> None:
-    module = build_module(Path(str(resources.files("firmware"))) / "sdk" / "examples" / "talk.c")
+    module = build_module(EXAMPLES / "talk.c")
     await guests.talk(host, module, bytes(64))
     stream = host.events()
     await host.spawn(Launch("deaf", wasm(guests.SLEEP)))
@@ -268,3 +270,29 @@ async def test_templates(host: HostTarget, source: Path) -> None:
     ended = await run(host, Launch("a", build_module(source)))
     wanted = {"hello": (0, b"hello"), "rule": (0, b"3"), "blink": (1, b"")}[source.stem]
     assert (ended.cause, ended.status, ended.output) == (Cause.EXITED, *wanted)
+
+
+async def test_exports_are_called_while_it_waits(host: HostTarget) -> None:
+    await guests.is_checked(host, build_module(EXAMPLES / "watchman.c"))
+    await guests.a_check_disturbs_nothing(host)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "said"),
+    [
+        (guests.CHECKED, "absent", "not there"),
+        (guests.CHECKED, "memory", "not there"),
+        (
+            '(module (func (export "main")) (func (export "f") (result i64) (i64.const 0)))',
+            "f",
+            "() -> (i32)",
+        ),
+        (guests.HELLO, "main", "never waits"),
+    ],
+)
+async def test_what_cannot_be_called_is_told_before_it_runs(
+    host: HostTarget, module: str, name: str, said: str
+) -> None:
+    ended = end_of(await play(host, Launch("a", wasm(module), checked=(name,))))
+    assert ended.cause is Cause.MODULE_REJECTED
+    assert said in ended.message

@@ -230,6 +230,12 @@ async def test_messages_and_a_kill_with_grace() -> None:
         await guests.talk(target, example("talk"), bytes(64))
 
 
+async def test_exports_are_called_while_it_waits() -> None:
+    async with device() as (target, _):
+        await guests.is_checked(target, example("watchman"))
+        await guests.a_check_disturbs_nothing(target)
+
+
 async def test_two_gateways_after_each_other_and_a_restart_keep_their_proofs() -> None:
     """A gateway that finds its counter behind catches up; one that meant an earlier boot changes nothing."""
     async with device() as (target, machine):
