@@ -52,6 +52,7 @@ campaigns: install ## the long runs: the gateway killed at 100 random instants, 
 	@$(BIN)/python tests/campaigns/gateway.py --kills 100
 	@$(BIN)/python tests/campaigns/gateway.py --kills 60 --troubles
 	@$(BIN)/python tests/campaigns/http_port.py --requests 1000000
+	@$(BIN)/python tests/campaigns/http_port.py --requests 100000 --tls
 	@$(BIN)/python tests/campaigns/wire.py --frames 1000000 --answers 200000
 	@$(BIN)/python tests/campaigns/power.py --cuts 400
 	@$(BIN)/python tests/campaigns/modules.py --mutants 10000

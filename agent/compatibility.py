@@ -10,6 +10,7 @@ from __future__ import annotations
 from agent.errors import ResourceError
 from agent.pool import Pool, show
 from agent.proto import mesos_pb2 as mesos
+from agent.values import show_domain
 
 FREE_ATTRIBUTES = frozenset({"firmware", "target"})
 
@@ -23,6 +24,8 @@ def incompatibility(
     """
     if not any_port and before.port != now.port:
         return f"its port was {before.port} and is {now.port}"
+    if before.domain != now.domain and (policy == "equal" or before.HasField("domain")):
+        return f"its domain was {show_domain(before.domain)} and is {show_domain(now.domain)}"
     return _resources(before, now, policy) or _attributes(before, now, policy)
 
 

@@ -42,6 +42,8 @@ class AgentConfig:
     """In place of the target's own of the same names, see agent/limits.py."""
     default_role: str = "*"
     """Unreserved resources are reserved for this role."""
+    domain: mesos.DomainInfo | None = None
+    """Region and zone of the devices. A master without a domain never registers an agent that has one."""
     recover: str = "reconnect"
     """What becomes of executors that outlived a restart of the gateway: reconnect or cleanup."""
     reconfiguration_policy: str = "equal"

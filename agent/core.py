@@ -176,6 +176,8 @@ class Agent:
             attributes=self.attributes,
             checkpoint=True,
         )
+        if self.config.domain is not None:
+            info.domain.CopyFrom(self.config.domain)
         if self.agent_id:
             info.id.value = self.agent_id
         return info

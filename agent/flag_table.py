@@ -16,9 +16,11 @@ from agent.secrets import read_credential, read_credentials, read_secret
 from agent.values import (
     parse_attributes,
     parse_bytes,
+    parse_domain,
     parse_duration,
     parse_resources,
     show_bytes,
+    show_domain,
     show_duration,
     show_resources,
 )
@@ -211,6 +213,11 @@ FLAGS: tuple[Flag, ...] = (
         per_target=True,
     ),
     Flag(
+        *("domain", "domain", parse_domain, "Region and zone, as Mesos's JSON.", "JSON"),
+        show=show_domain,
+        per_target=True,
+    ),
+    Flag(
         "credential",
         "credential",
         lambda text: read_credential(Path(text)),
@@ -367,7 +374,7 @@ HOSTS = frozenset(
         *("network_enable_socket_statistics_summary", "network_enable_snmp_statistics", "network_link_speed"),
         *("egress_rate_limit_per_container", "egress_unique_flow_per_container", "eth0_name", "lo_name"),
         *("max_completed_executors_per_framework", "initialize_driver_logging", "logbufsecs", "log_dir"),
-        *("external_log_file", "quiet", "ip_discovery_command", "hostname_lookup", "domain"),
+        *("external_log_file", "quiet", "ip_discovery_command", "hostname_lookup"),
         *("disk_watch_interval", "gc_disk_headroom", "recovery_timeout"),
         *("executor_registration_timeout", "executor_reregistration_timeout", "http_heartbeat_interval"),
         *("firewall_rules", "version", "resource_provider_config", "authentication_backoff_factor"),

@@ -6,6 +6,7 @@ Follows src/slave/slave.cpp: killTask, shutdownExecutor, shutdownFramework, drai
 from __future__ import annotations
 
 import logging
+import time
 
 from agent.config import AgentConfig
 from agent.executors import Executors
@@ -91,7 +92,7 @@ class Kills:
         """DrainSlaveMessage: end all tasks, each within the smaller of its own grace and the drain's."""
         if not self._book.frameworks and not self._reports.busy():
             return
-        self._reports.drain = drain
+        self._reports.drain, self._reports.drain_began = drain, time.time()
         self._shelf.save_drain(drain)
         limit = drain.max_grace_period.nanoseconds / 1e9 if drain.HasField("max_grace_period") else None
         for task in self._book.tasks():

@@ -62,6 +62,8 @@ class Reports:
         self.updates = UpdateQueues(self._forward, config.update_retry_min, config.update_retry_max)
         self.drain: mesos.DrainConfig | None = None
         """The agent is being drained: kills say so."""
+        self.drain_began: float | None = None
+        """Seconds since the epoch. Not kept over a restart: the master tells of the drain again then."""
         self.ended: dict[mesos.TaskState, int] = {}
         """How many tasks came to each terminal state, for the metrics."""
         self.busy: Callable[[], bool] = lambda: False
@@ -235,7 +237,7 @@ class Reports:
         """Draining is over when nothing is left (Slave::updateDrainStatus)."""
         if self.drain is not None and not self._book.frameworks and not self.busy():
             log.info("agent %s is drained", self._host.target_name)
-            self.drain = None
+            self.drain = self.drain_began = None
             self._shelf.save_drain(None)
 
     def _framework_gone(self, framework_id: str) -> None:

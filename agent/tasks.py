@@ -80,6 +80,11 @@ class Tasks:
         return self.reports.drain
 
     @property
+    def drain_began(self) -> float | None:
+        """When it began, in seconds since the epoch."""
+        return self.reports.drain_began
+
+    @property
     def ended(self) -> dict[mesos.TaskState, int]:
         """How many tasks came to each terminal state."""
         return self.reports.ended

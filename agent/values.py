@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, Parse, ParseDict, ParseError
 
 from agent.errors import ConfigError
 from agent.proto import mesos_pb2 as mesos
@@ -175,3 +175,22 @@ def show_resources(resources: tuple[mesos.Resource, ...]) -> str:
         role = f"({resource.reservations[-1].role})" if resource.reservations else ""
         parts.append(f"{resource.name}{role}:{show_value(resource)}")
     return ";".join(parts)
+
+
+def parse_domain(text: str) -> mesos.DomainInfo:
+    """As mesos-agent --domain: {"fault_domain": {"region": {"name": …}, "zone": {"name": …}}}."""
+    try:
+        found: mesos.DomainInfo = Parse(text, mesos.DomainInfo())
+    except ParseError as error:
+        raise ConfigError(f"{text!r} is no domain: {error}.", remedy=_DOMAIN) from error
+    if not found.fault_domain.region.name or not found.fault_domain.zone.name:
+        raise ConfigError(f"{text!r} names no region and zone.", remedy=_DOMAIN)
+    return found
+
+
+_DOMAIN = 'Write {"fault_domain": {"region": {"name": "eu"}, "zone": {"name": "roof"}}}.'
+
+
+def show_domain(domain: mesos.DomainInfo) -> str:
+    """The same again."""
+    return json.dumps(MessageToDict(domain, preserving_proto_field_name=True))

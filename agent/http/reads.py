@@ -105,6 +105,9 @@ async def get_agent(ask: Ask, call: api.Call) -> Answer:
     response.get_agent.slave_info.CopyFrom(ask.agent.slave_info())
     if ask.agent.tasks.drain is not None:
         response.get_agent.drain_config.CopyFrom(ask.agent.tasks.drain)
+        if ask.agent.tasks.drain_began is not None:
+            began = int(ask.agent.tasks.drain_began)  # whole seconds, as a native agent
+            response.get_agent.estimated_drain_start_time.nanoseconds = began * 1_000_000_000
     return response
 
 

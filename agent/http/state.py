@@ -90,6 +90,10 @@ def state_json(ask: Ask) -> Json:
     }
     if agent.tasks.drain is not None:
         shown["drain_config"] = to_json(agent.tasks.drain)
+        if agent.tasks.drain_began is not None:
+            shown["estimated_drain_start_time_seconds"] = int(agent.tasks.drain_began)
+    if agent.config.domain is not None:
+        shown["domain"] = to_json(agent.config.domain)
     if agent.registration.master is not None:
         shown["master_hostname"] = agent.registration.master.ip
     if ask.approves(Action.VIEW_FLAGS):

@@ -161,6 +161,7 @@ def test_every_flag_is_written_as_it_is_read() -> None:
         },
         **{"gc_delay": "2days", "sandbox_limit": "64MB", "log_limit": "1MB"},
         **{f"authenticate_http_{name}": "true" for name in ("readonly", "readwrite", "executors")},
+        **{"domain": '{"fault_domain": {"region": {"name": "eu"}, "zone": {"name": "roof"}}}'},
         **{f"ssl_{name}_file": f"/etc/{name}.pem" for name in ("key", "cert", "ca")},
         **{"ssl_ca_dir": "/etc/ca", "ssl_hostname_validation_scheme": "openssl", "ssl_ciphers": "AES128-SHA"},
         **{f"ssl_{name}": "true" for name in ("enabled", "support_downgrade", "verify_server_cert")},
@@ -215,3 +216,9 @@ def test_every_flag_of_a_native_agent_is_taken_or_refused_in_words() -> None:
     known = {flag.name for flag in FLAGS} | {"help", "master"}
     assert not [name for name in native if name not in known and refusal(name) is None]
     assert not known & (HOSTS | MODULES)
+
+
+@pytest.mark.parametrize("text", ["eu", "{}", '{"fault_domain": {"region": {"name": "eu"}}}', '{"zone": 1}'])
+def test_a_domain_has_region_and_zone(text: str) -> None:
+    with pytest.raises(ConfigError, match="fault_domain"):
+        configure(given(domain=text))

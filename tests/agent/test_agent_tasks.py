@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+import aiohttp
 import pytest_asyncio
 from doubles import MODULE, MasterDouble, TargetDouble, framework_info, kill_task, run_task
 
@@ -451,6 +453,27 @@ async def test_draining_kills_everything_with_the_smaller_grace(bench: Bench) ->
     assert bench.target.kills == [(KEY, 0.5)]
     await bench.settled()
     assert bench.agent.tasks.drain is None
+
+
+async def test_a_drain_tells_since_when(bench: Bench) -> None:
+    bench.target.autokill = False
+    await bench.running()
+    before = int(time.time())
+    bench.send(drain(grace=60.0))
+    await bench.until(lambda: bench.agent.tasks.drain)
+    url = f"http://{bench.agent.ip}:{bench.agent.port}/{bench.agent.id}"
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{url}/state") as reply:
+            state = await reply.json(content_type=None)
+        async with http.post(f"{url}/api/v1", json={"type": "GET_AGENT"}) as reply:
+            told = (await reply.json(content_type=None))["get_agent"]
+    began = state["estimated_drain_start_time_seconds"]
+    assert before <= began <= time.time()
+    assert told["estimated_drain_start_time"] == {"nanoseconds": began * 1_000_000_000}
+    bench.target.end(KEY, Cause.KILLED)
+    await bench.master.acknowledged(bench.agent.pid, "T0", mesos.TASK_KILLED)
+    await bench.settled()
+    assert bench.agent.tasks.drain_began is None
 
 
 async def test_a_drain_that_marks_gone_says_so(bench: Bench) -> None:

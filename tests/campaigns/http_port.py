@@ -4,7 +4,9 @@ what it must not, or starved its agents.
 A genuine master, and a gateway of several agents in a process of its own; what it logs is read: a traceback
 is a finding. The requests are seeded: the same seed makes the same ones.
 
-    python tests/campaigns/http_port.py --requests 1000000 --seed 1
+    python tests/campaigns/http_port.py --requests 1000000 --seed 1 [--tls]
+
+With --tls every second connection is a TLS one, and some stop in the midst of their handshake.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import contextlib
 import os
 import random
 import resource
+import ssl
 import statistics
 import sys
 import tempfile
@@ -32,6 +35,9 @@ from agent.wire.upid import Upid
 from emulation.master import Master
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "tests"))
+from certificates import Office  # noqa: E402
+
 AGENTS = 8
 WORKERS, STALLS, FLOODS = 12, 40, 4
 ANSWER = 60.0
@@ -81,16 +87,21 @@ class Outcome:
 # -- the gateway, in a process of its own -------------------------------------------------------------------
 
 
-async def serve(master: str, folder: Path) -> None:
-    """Run agents until standard input ends; tells the port in a line."""
+async def serve(master: str, folder: Path, office: str) -> None:
+    """Run agents until standard input ends; tells the port in a line. `office`: where keys are for TLS."""
     from agent.config import AgentConfig
     from agent.gateway import Gateway
+    from agent.tls import TlsConfig
     from hal.host import HostTarget
 
     targets = [HostTarget(f"host-{number}", cpus=0.1, mem_bytes=1 << 20) for number in range(AGENTS)]
     for target in targets:
         await target.open()
-    async with Gateway(master, targets, AgentConfig(work_dir=folder)) as gateway:
+    tls = TlsConfig()
+    if office:
+        files = {"key_file": Path(office, "agent.key"), "cert_file": Path(office, "agent.pem")}
+        tls = TlsConfig(enabled=True, support_downgrade=True, **files)
+    async with Gateway(master, targets, AgentConfig(work_dir=folder, tls=tls)) as gateway:
         sys.stdout.write(f"{gateway.addresses[0][1]}\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
@@ -104,6 +115,18 @@ class Gateway:
     port: int
     folder: Path
     log: Path
+    office: Path | None = None
+    connections: int = 0
+    context: ssl.SSLContext | None = None
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to it; with TLS, where it has that, every second time."""
+        self.connections += 1
+        if self.office is None or self.connections % 2:
+            return await asyncio.open_connection("127.0.0.1", self.port)
+        if self.context is None:
+            self.context = ssl.create_default_context(cafile=self.office / "ca.pem")
+        return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.context)
 
     def size(self) -> tuple[int, int]:
         """Resident bytes and open files (proc(5))."""
@@ -118,11 +141,11 @@ class Gateway:
 
 
 @asynccontextmanager
-async def started(master: str, folder: Path) -> AsyncIterator[Gateway]:
+async def started(master: str, folder: Path, office: Path | None) -> AsyncIterator[Gateway]:
     log = folder / "log"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, __file__, "--serve", master, str(folder / "work")),
+            *(sys.executable, __file__, "--serve", master, str(folder / "work"), str(office or "")),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=out,
@@ -134,7 +157,7 @@ async def started(master: str, folder: Path) -> AsyncIterator[Gateway]:
         line = await asyncio.wait_for(process.stdout.readline(), 60)
         if not line:
             raise RuntimeError(f"The gateway did not start:\n{log.read_text()[-2000:]}")
-        yield Gateway(process, int(line), folder / "work", log)
+        yield Gateway(process, int(line), folder / "work", log, office)
     finally:
         if process.returncode is None:
             process.kill()
@@ -144,9 +167,9 @@ async def started(master: str, folder: Path) -> AsyncIterator[Gateway]:
 # -- the attack ---------------------------------------------------------------------------------------------
 
 
-async def exchange(port: int, request: bytes, patience: float) -> bytes:
+async def exchange(gateway: Gateway, request: bytes, patience: float) -> bytes:
     """The head of the answer, and what comes with it. TimeoutError when nothing comes for `patience` s."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await gateway.connect()
     try:
         writer.write(request)
         async with asyncio.timeout(patience):
@@ -167,7 +190,7 @@ async def fuzz(gateway: Gateway, count: int, seed: int, outcome: Outcome) -> Non
             whole = kind in WHOLE
             answer = b""
             try:
-                answer = await exchange(gateway.port, request, ANSWER if whole else GLIMPSE)
+                answer = await exchange(gateway, request, ANSWER if whole else GLIMPSE)
             except TimeoutError:
                 if whole:
                     outcome.complaints.append(f"no answer within {ANSWER:g} s: {request[:300]!r}")
@@ -191,6 +214,8 @@ async def stall(gateway: Gateway, number: int, outcome: Outcome, over: asyncio.E
         b"POST /slave(1)/x HTTP/1.1\r\nLibprocess-From: a@127.0.0.1:1\r\nContent-Length: 99\r\n\r\n",
         b"",
     )
+    if gateway.office is not None:
+        begins += (b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
     with contextlib.suppress(OSError):
         _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         outcome.loris += 1
@@ -199,7 +224,7 @@ async def stall(gateway: Gateway, number: int, outcome: Outcome, over: asyncio.E
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await over.wait()
-            writer.write(b"a" if number % len(begins) != len(begins) - 1 else b"")
+            writer.write(b"a" if begins[number % len(begins)] else b"")
         writer.transport.abort()
 
 
@@ -209,7 +234,7 @@ async def flood(gateway: Gateway, seed: int, outcome: Outcome, over: asyncio.Eve
     paths = ("/state", "/slave(2)/state", "/metrics", "/flags", "/help?format=json", "/files/debug")
     while not over.is_set():
         with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            _, writer = await gateway.connect()
             for _ in range(50):
                 if writer.transport.is_closing():
                     break
@@ -227,6 +252,8 @@ async def ping(gateway: Gateway, outcome: Outcome, over: asyncio.Event) -> None:
 
     async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
+            if await reader.read(1) == b"\x16":  # as a peer without TLS: it is to come in the clear then
+                return writer.close()
             while line := await reader.readline():
                 if b"PongSlaveMessage" in line:
                     pongs.put_nowait(None)
@@ -257,7 +284,7 @@ async def ping(gateway: Gateway, outcome: Outcome, over: asyncio.Event) -> None:
 # -- all of it ----------------------------------------------------------------------------------------------
 
 
-async def play(requests: int, seed: int) -> Outcome:
+async def play(requests: int, seed: int, *, tls: bool = False) -> Outcome:
     """The whole campaign."""
     outcome = Outcome()
     with tempfile.TemporaryDirectory(prefix="mma-http-") as name:
@@ -265,7 +292,11 @@ async def play(requests: int, seed: int) -> Outcome:
         (folder / "secret").write_bytes(SECRET)
         (folder / "work").mkdir()
         (folder / "work" / "secret").write_bytes(SECRET)
-        async with Master(flags=FLAGS) as master, started(master.address, folder) as gateway:
+        office = Office(folder / "office") if tls else None
+        if office is not None:
+            office.issue()
+        place = office.folder if office else None
+        async with Master(flags=FLAGS) as master, started(master.address, folder, place) as gateway:
             await _all_active(master)
             await fuzz(gateway, 200, seed ^ 1, Outcome())  # warm: code is loaded, caches are filled
             outcome.before = gateway.size()
@@ -330,12 +361,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--serve", nargs=2, metavar=("MASTER", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        asyncio.run(serve(arguments.serve[0], Path(arguments.serve[1])))
+        asyncio.run(serve(arguments.serve[0], Path(arguments.serve[1]), arguments.serve[2]))
         return 0
-    outcome = asyncio.run(play(arguments.requests, arguments.seed))
+    outcome = asyncio.run(play(arguments.requests, arguments.seed, tls=arguments.tls))
     sys.stdout.write(f"seed       {arguments.seed}\n{outcome.report()}\n")
     return 1 if outcome.complaints else 0
 
