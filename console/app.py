@@ -18,17 +18,17 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from console import messages as say
-from console.actions import Scope, bindings
+from console.actions import BY_ID, Group, Scope, bindings
 from console.backend import Backend, BackendFactory
 from console.collector import Collector
-from console.events import Progressed
+from console.events import Progressed, Ran
 from console.feed import Feed
 from console.figures import counted
 from console.mesos import TaskSpec
 from console.model import MASTER, State, start
 from console.notices import notices
 from console.palette import ActionProvider
-from console.readonly import refusal
+from console.readonly import action_name, refusal
 from console.saved import Saved
 from console.screens.logs import LogsScreen
 from console.screens.tasks import TasksScreen
@@ -384,6 +384,9 @@ class ConsoleApp(App[None]):
         if refused is not None:
             self.post_message(say.Trouble(*refused))
             return True
+        name = action_name(action if isinstance(action, str) else action[1])
+        if name is not None and BY_ID[name].group not in (Group.VIEWS, Group.MOVE, Group.CONSOLE):
+            self._feed.post(Ran("key", f"{BY_ID[name].label}  {name}"))
         return await super().run_action(action, default_namespace, namespaces)
 
     def action_app_palette(self) -> None:

@@ -189,11 +189,18 @@ class BuildChanged:
     """What became of the newest save of a file, so far."""
 
     build: Build
+class Ran:
+    """A line that was run for the person at the keys: `kind` is build, gdb, http, run, or key for what was
+    asked for."""
+
+    kind: str
+    line: str
 
 
 Event = (
     FrameworkEvent
     | FrameworksRead
+    | Ran
     | Progressed
     | TargetUp
     | TargetDown

@@ -18,6 +18,7 @@ from console.backend import Backend, BackendFactory, Post
 from console.events import Connected, FrameworksRead, OfferChanged, TargetElsewhere, TaskChanged, UsageRead
 from console.live_link import LinkWatch
 from console.mesos import TaskSpec
+from console.ran import listening
 
 if TYPE_CHECKING:
     from console.fleet import Member, TargetName
@@ -45,6 +46,15 @@ def live(
 
 @asynccontextmanager
 async def _open(
+    post: Post, targets: Sequence[TargetName], master: str | None, name: str
+) -> AsyncIterator[LiveBackend]:
+    with listening(post):
+        async with _opened(post, targets, master, name) as backend:
+            yield backend
+
+
+@asynccontextmanager
+async def _opened(
     post: Post, targets: Sequence[TargetName], master: str | None, name: str
 ) -> AsyncIterator[LiveBackend]:
     # Imported where the console can draw meanwhile: it takes some tenths of a second.

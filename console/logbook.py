@@ -18,6 +18,9 @@ T = TypeVar("T")
 ALL = ""
 """The source that means every one of them."""
 
+COMMANDS = "commands"
+"""The source that holds what was run: builds, GDB, HTTP, programs."""
+
 _ALL_LINES = 20_000
 _SOURCE_LINES = 5_000
 _MOST_SOURCES = 2_000
@@ -136,6 +139,7 @@ class LogBook:
         self._words = _Shelf()
         self._traffic = _Shelf()
         self._clocks: dict[str, _Clock] = {}
+        self._commands: Ring[LogLine] = Ring(_SOURCE_LINES)
 
     @property
     def total(self) -> int:
@@ -144,6 +148,8 @@ class LogBook:
 
     def ring(self, source: str, *, coap: bool = False) -> Ring[LogLine]:
         """The lines of one source, or of all; with CoAP messages between them if so wished."""
+        if source == COMMANDS:
+            return self._commands
         return (self._traffic if coap else self._words).ring(source)
 
     def clock(self, target: str, virtual: float, now: float) -> None:
@@ -164,6 +170,12 @@ class LogBook:
         """Lines of our own."""
         for part in text.splitlines():
             self.add(LogLine(now, target, subject, origin, part))
+
+    def ran(self, kind: str, text: str, now: float) -> None:
+        """A line of the command log, which is a source of its own: `everything` does not have it."""
+        clean = text.strip().expandtabs(8).replace("\n", " ").translate(_CONTROLS)
+        origin = Origin.EXECUTOR if kind == "key" else Origin.LINK
+        self._commands.append(LogLine(now, kind, kind, origin, clean))
 
     def add(self, line: LogLine) -> None:
         """One line, into the rings of everything it belongs to."""

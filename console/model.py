@@ -292,6 +292,8 @@ class _Draft:
                 self._frameworks(frameworks, now)
             case ev.BuildChanged(build):
                 self.builds = {**self.builds, build.path: build}
+            case ev.Ran(kind, text):
+                self.logs.ran(kind, text, now)
             case ev.Refused(message):
                 self._say(message, now)
             case ev.Progressed(subject, text, failed):

@@ -10,7 +10,8 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from console.actions import BY_ID, Action, Group, keys_of
 
-_HIDDEN = {"app.palette", "view.back"}
+HIDDEN = {"app.palette", "view.back"}
+"""What one is in, and what closes it."""
 
 
 class ActionProvider(Provider):
@@ -20,7 +21,7 @@ class ActionProvider(Provider):
         seen: set[str] = set()
         for active in self.screen.active_bindings.values():
             name = active.binding.id or ""
-            if name in BY_ID and name not in seen and name not in _HIDDEN and active.enabled:
+            if name in BY_ID and name not in seen and name not in HIDDEN and active.enabled:
                 seen.add(name)
                 yield BY_ID[name], active
 

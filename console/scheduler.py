@@ -22,6 +22,7 @@ from console.recordio import Decoder, RecordError
 from console.trust import TRUST, certificate_trouble
 
 log = logging.getLogger(__name__)
+ran = logging.getLogger("mma.ran.http")
 
 PATHS = ("/master/api/v1/scheduler", "/api/v1/scheduler")
 """A master started as a library answers only the first one, every other master answers both."""
@@ -94,6 +95,8 @@ class Subscription:
     async def call(self, body: Json) -> None:
         """One call. MasterError with the master's own words when it refuses."""
         headers = {"Mesos-Stream-Id": self.stream_id}
+        if ran.isEnabledFor(logging.INFO):
+            ran.info("POST %s %s", self._url, json.dumps(body))
         try:
             async with self._http.post(self._url, json=body, headers=headers, timeout=_CALL_TIMEOUT) as reply:
                 if reply.status != 202:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from types import TracebackType
 from emulation.errors import ProcessError
 
 _log = logging.getLogger(__name__)
+ran = logging.getLogger("mma.ran.run")
 
 _SUPERVISE = Path(__file__).with_name("supervise.py")
 _TAIL = 8192
@@ -58,6 +60,7 @@ class Child:
         """Start a program. `env` replaces the environment. `scratch` is a folder that is removed after the
         program's end, even if the owner is gone by then. ProcessError if it cannot be executed."""
         name = name or Path(program[0]).name
+        ran.info("%s", shlex.join(program))
         output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644) if log else None
         try:
             process = await asyncio.create_subprocess_exec(

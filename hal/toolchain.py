@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +22,8 @@ from pathlib import Path
 import platformdirs
 
 from hal.errors import ToolchainError
+
+ran = logging.getLogger("mma.ran.build")
 
 TIME_LIMIT = 60.0
 """Seconds that one tool may take. A module made to be slow to compile must not stop the gateway."""
@@ -82,6 +86,7 @@ def run(
     ran out of time or memory.
     """
     command = [str(zig()), *map(str, arguments)]
+    ran.info("%s%s", f"cd {folder}; " if folder else "", shlex.join(command))
     try:
         process = subprocess.Popen(
             command,

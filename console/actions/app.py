@@ -24,6 +24,14 @@ APP: tuple[Action, ...] = (
         show=True,
     ),
     Action(
+        "view.commands",
+        ("!",),
+        "Command log",
+        "The build, gdb, HTTP and program lines that were run, to copy.",
+        Group.CONSOLE,
+        Scope.VIEW,
+    ),
+    Action(
         "app.jump",
         ("ctrl+o",),
         "Jump",

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from console.actions import Scope, bindings
 from console.figures import counted
 from console.filters import Filter
-from console.logbook import ALL
+from console.logbook import ALL, COMMANDS
 from console.messages import Done, Trouble
 from console.model import MESOS
 from console.pages.log_line import Times, file_line
@@ -110,6 +110,7 @@ class LogsScreen(View):
         found = [
             Source(ALL, "everything", "*", Tone.MARK, logs.total),
             Source(MESOS, "Mesos", "◆", Tone.DIM, logs.ring(MESOS).total),
+            Source(COMMANDS, "commands", "$", Tone.DIM, logs.ring(COMMANDS).total),
         ]
         for target in self.state.targets.values():
             mark, tone = LINK_MARKS[target.link]

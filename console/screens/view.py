@@ -14,8 +14,8 @@ from textual.widget import Widget
 
 from console.actions import Scope, bindings
 from console.filters import Filter
-from console.logbook import ALL
-from console.messages import LaunchAsked, Trouble
+from console.logbook import ALL, COMMANDS
+from console.messages import LaunchAsked, LogsAsked, Trouble
 from console.model import State, start
 from console.readonly import refusal
 from console.spans import EMPTY, Line
@@ -262,6 +262,9 @@ class View(Screen[None]):
     def _step(self, by: int) -> None:
         names = [one.name for one in VIEWS]
         self.app.switch_mode(names[(names.index(self.NAME) + by) % len(names)])
+
+    def action_view_commands(self) -> None:
+        self.post_message(LogsAsked(COMMANDS))
 
     def action_task_launch(self) -> None:
         self.post_message(LaunchAsked(self.launch_target()))

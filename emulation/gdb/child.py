@@ -23,6 +23,7 @@ from emulation.gdb.mi import Fields, Kind, Record, parse, quote
 from emulation.process import Child
 
 _log = logging.getLogger(__name__)
+ran = logging.getLogger("mma.ran.gdb")
 
 PROGRAMS = ("gdb-multiarch", "arm-none-eabi-gdb", "gdb")
 MAX_LINE = 16 << 20
@@ -139,6 +140,7 @@ class GdbProcess:
         token = self._tokens
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._pending[token] = (line, future)
+        ran.info("%s", line)
         self._writer.write(f"{token}{line}\n".encode())
         try:
             async with asyncio.timeout(timeout):

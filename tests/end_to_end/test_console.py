@@ -133,6 +133,9 @@ def test_the_main_job(terminal: Terminal) -> None:
     terminal.keys("Escape", "2")
     terminal.wait(lambda text: "accepted" in text and "● open" in text)
 
+    terminal.keys("!")
+    terminal.wait(lambda text: "POST http" in text and "Kill  task.kill" in text)
+
     processes = terminal.processes
     assert len(processes) > 1
     terminal.keys("q")

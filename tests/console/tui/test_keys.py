@@ -12,6 +12,8 @@ from console.pages.help import help_page
 from console.screens.dialog import Confirm, Help
 from console.screens.launch import Launch
 from console.screens.view import View
+from console.views import VIEWS as ENTRIES
+from console.views import ViewEntry
 from console.widgets.key_bar import KeyBar
 from console.widgets.log_view import LogView
 from console.widgets.table import Table
@@ -356,3 +358,28 @@ async def test_quit_asks_while_tasks_run() -> None:
         await pilot.press("q")
         await pilot.pause(0.3)
         assert not idle.is_running
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+async def test_every_action_of_a_view_has_a_key_and_is_in_the_palette(entry: ViewEntry) -> None:
+    """What is bound there is what the registry has for it, and the palette has all of that."""
+    from console.palette import HIDDEN, ActionProvider
+
+    app = TestApp()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await settle(pilot)
+        await app.switch_mode(entry.name)
+        await settle(pilot)
+        bound = {one.binding.id for one in app.screen.active_bindings.values() if one.enabled}
+        titles = [str(hit.display) async for hit in ActionProvider(app.screen).discover()]
+        scopes = {Scope.APP, Scope.VIEW} | {one for one in Scope if one.value == entry.name}
+        for action in ACTIONS:
+            assert action.keys, action.id
+            if (
+                action.scope in scopes
+                and app.screen.check_action(action.method, ())
+                and action.id != "app.retry"
+            ):
+                assert action.id in bound, action.id
+                title = f"{action.group.value}: {action.label}  ({keys_of(action)[0]})"
+                assert (title in titles) != (action.id in HIDDEN), action.id
