@@ -12,6 +12,8 @@ from console.events import Event
 from console.model import State, reduce
 
 _PAUSE = 1 / 30
+_PIECE = 128
+"""Events that are folded before a key may be answered: some milliseconds' worth."""
 
 
 class Feed:
@@ -37,15 +39,24 @@ class Feed:
 
     def fold(self) -> None:
         """Take in what waits, now."""
-        batch, self._waiting = self._waiting, []
-        self._wake.clear()
-        if batch:
-            self.state = reduce(self.state, batch)
+        if self._take(len(self._waiting)):
             self._tell()
 
+    def _take(self, most: int) -> bool:
+        """Fold so many of the oldest; False if there was nothing."""
+        batch, self._waiting = self._waiting[:most], self._waiting[most:]
+        if not self._waiting:
+            self._wake.clear()
+        if batch:
+            self.state = reduce(self.state, batch)
+        return bool(batch)
+
     async def run(self) -> None:
-        """Fold until cancelled."""
+        """Fold until cancelled: what waits, in pieces between which keys are answered, then tell of it."""
         while True:
             await self._wake.wait()
-            self.fold()
+            for _ in range(0, len(self._waiting), _PIECE):
+                self._take(_PIECE)
+                await asyncio.sleep(0)
+            self._tell()
             await asyncio.sleep(_PAUSE)

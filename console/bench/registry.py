@@ -21,6 +21,7 @@ BENCHMARKS = {
     "footprint": "Flash and RAM of the kernel, by board and module, with the room that is left.",
     "launch": "From the ACCEPT of an offer to TASK_RUNNING and to the result, by stages.",
     "link": "Goodput of an upload and round trips at 115200 and 921600 baud, on a clean and a damaged line.",
+    "console": "How soon the console answers keys and takes in logs, over ten and a thousand agents.",
 }
 """Name and summary, in the order in which they run; imported only when they do."""
 

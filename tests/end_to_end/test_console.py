@@ -134,7 +134,10 @@ def test_the_main_job(terminal: Terminal) -> None:
     terminal.wait(lambda text: "accepted" in text and "● open" in text)
 
     terminal.keys("!")
-    terminal.wait(lambda text: "POST http" in text and "Kill  task.kill" in text)
+    terminal.wait(lambda text: "POST http" in text)
+    terminal.keys("/", *"kill")
+    terminal.wait(lambda text: "Kill  task.kill" in text)
+    terminal.keys("Escape")
 
     processes = terminal.processes
     assert len(processes) > 1
