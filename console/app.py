@@ -96,6 +96,7 @@ class ConsoleApp(App[None]):
         self._backend: Backend | None = None
         self._drawn = self._feed.state
         self._unsaved: tuple[str, ...] = ()
+        self._redrawn = 0.0
         self._session: asyncio.Task[None] | None = None
         self._folding: asyncio.Task[None] | None = None
 
@@ -126,6 +127,7 @@ class ConsoleApp(App[None]):
 
     def redraw(self) -> None:
         """Show the newest state on every screen of the present mode."""
+        self._redrawn = time.monotonic()
         for screen in self.screen_stack:
             if isinstance(screen, View):
                 screen.draw()
@@ -179,7 +181,8 @@ class ConsoleApp(App[None]):
         self.exit()
 
     def _tick(self) -> None:
-        self.redraw()
+        if time.monotonic() - self._redrawn >= _TICK / 2:  # else the clock and the ages are fresh enough
+            self.redraw()
         self._collector.tick()
 
     def on_event(self, event: Event) -> Coroutine[Any, Any, None]:

@@ -13,7 +13,9 @@ from console.model import State, reduce
 
 _PAUSE = 1 / 30
 _PIECE = 128
-"""Events that are folded before a key may be answered: some milliseconds' worth."""
+"""Events that are folded at once: some milliseconds' worth."""
+_BREATH = 0.004
+"""Seconds after each piece, in which a key gets all the way to what it changes: it is handed on ten times."""
 
 
 class Feed:
@@ -57,6 +59,6 @@ class Feed:
             await self._wake.wait()
             for _ in range(0, len(self._waiting), _PIECE):
                 self._take(_PIECE)
-                await asyncio.sleep(0)
+                await asyncio.sleep(_BREATH)
             self._tell()
             await asyncio.sleep(_PAUSE)

@@ -4,8 +4,8 @@
 
 It runs on the terminal that it has. FD is a socket: each line on it is an order, answered by one JSON object.
 `flood RATE` posts so many lines a second from then on; `burst LINES` posts lines at once and is answered when
-all of them are drawn; `cpu` gives the processor time so far. The first answer comes unasked: the time when
-everything was imported.
+all of them are drawn; `cpu` gives the processor time so far; `keys` the seconds that each key took since it
+was asked last. The first answer comes unasked: the time when everything was imported.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import json
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
+
+from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Event, Key
 
 from console.app import ConsoleApp
 from console.backend import Post
@@ -63,6 +66,8 @@ class Backend:
             for place, name in enumerate(self._names):
                 used = Usage(spent, int(spent * 1000), 4096, 2048, 512, 8192, 1024)
                 self.post(UsageRead(name, {f"bench-0000/spin-{place:08x}": used}))
+                if place % 50 == 49:
+                    await asyncio.sleep(0.005)  # as links answer one after the other
             await asyncio.sleep(1.0)
 
     def say(self, first: int, lines: int) -> None:
@@ -81,6 +86,16 @@ class Backend:
             await asyncio.sleep(0.05)
 
 
+class TimedDriver(LinuxDriver):
+    """Knows when a frame with the cursor's mark was written."""
+
+    def write(self, data: str) -> None:
+        """Write, and tell."""
+        super().write(data)
+        if "▌" in data and isinstance(self._app, BenchApp):
+            self._app.painted()
+
+
 class BenchApp(ConsoleApp):
     """Takes orders."""
 
@@ -88,6 +103,8 @@ class BenchApp(ConsoleApp):
         self._orders = orders
         self._made: Backend | None = None
         self._works: list[asyncio.Task[Any]] = []
+        self._pressed: float | None = None
+        self._taken: list[float] = []
 
         @asynccontextmanager
         async def opened(post: Post) -> AsyncIterator[Any]:
@@ -101,16 +118,31 @@ class BenchApp(ConsoleApp):
                     work.cancel()
 
         super().__init__(opened, targets=[f"light-{place}" for place in range(number)])
+        self.driver_class = TimedDriver
+
+    def on_event(self, event: Event) -> Coroutine[Any, Any, None]:
+        """A key was read: its time is that of the thread that reads."""
+        if isinstance(event, Key):
+            self._pressed = event.time
+        return super().on_event(event)
+
+    def painted(self) -> None:
+        """What it led to was written."""
+        if self._pressed is not None:
+            self._taken.append(time.monotonic() - self._pressed)
+            self._pressed = None
 
     async def _obey(self) -> None:
         reader, writer = await asyncio.open_connection(sock=self._orders)
         while line := (await reader.readline()).decode().split():
             assert self._made is not None
-            answer: dict[str, float] = {}
+            answer: dict[str, Any] = {}
             if line[0] == "flood":
                 self._works.append(asyncio.create_task(self._made.flood(int(line[1]))))
             elif line[0] == "burst":
                 answer["seconds"] = await self._burst(int(line[1]))
+            elif line[0] == "keys":
+                answer["keys"], self._taken = self._taken, []
             elif line[0] == "cpu":
                 answer["cpu"] = time.process_time()
             writer.write(json.dumps(answer).encode() + b"\n")

@@ -104,6 +104,10 @@ class FleetScreen(ListView):
             widget_id="list",
         )
 
+    def facts(self) -> tuple[object, ...]:
+        """Of the model, which makes them anew when they change."""
+        return (self.state.targets, self.state.tasks, self.state.executors)
+
     def rows(self) -> Sequence[FleetRow]:
         """In the order they were named."""
         self._fleet = fleet_rows(self.state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import is_
 from typing import Any, ClassVar, Protocol, cast
 
 from textual import events
@@ -308,6 +309,9 @@ class ListView(View):
 
     SPLITS = (Split("detail", "#left", "#detail"), Split("below", "#list", "#below"))
 
+    _facts: tuple[object, ...] = ()
+    _second = 0
+
     def body(self) -> ComposeResult:
         """List, log and detail."""
         with Vertical(id="left"):
@@ -352,9 +356,18 @@ class ListView(View):
         """The list."""
         return self.table
 
+    def facts(self) -> tuple[object, ...]:
+        """What rows are made of, beside the time; empty where that is not known: then they are made each
+        time. Under thousands of lines a second a fleet of a thousand stays as it is."""
+        return ()
+
     def redraw(self) -> None:
-        """Both."""
-        self.table.show(self.rows())
+        """List and detail; the list only if it changed."""
+        facts, second = self.facts(), int(self.now)
+        same = len(facts) == len(self._facts) and all(map(is_, facts, self._facts))
+        if not facts or not same or second != self._second:
+            self._facts, self._second = facts, second
+            self.table.show(self.rows())
         self.redraw_detail()
 
     def redraw_detail(self) -> None:

@@ -2,7 +2,8 @@
 
 The real application runs on a pseudo terminal of 200 by 50 cells, over N agents with a task, an offer and a
 reading a second each; only the session behind them is made up. `paint` is from the last import to the first
-frame. A `key` moves the cursor of the fleet; it is painted when the frame with the cursor was written whole.
+frame. A `key` moves the cursor of the fleet; it takes from the moment when the console read it from the
+terminal until it wrote the frame with the cursor.
 `key_in_logs` is the same while 2,000 lines a second come in; `logs` how many a second are taken in and drawn
 when they come at once. `busy` is what the console takes of a core meanwhile, with some 18 keys a second.
 """
@@ -111,16 +112,16 @@ class Console:
         return found
 
     async def press(self, keys: int) -> tuple[list[float], float]:
-        """Press keys as a quick person does: seconds from each to its frame, and the share of a core that
-        was taken."""
-        taken = []
+        """Press keys as a quick person does: seconds that each took, and the share of a core."""
+        await self.order("keys")
         spent = -float((await self.order("cpu"))["cpu"])
         begun = time.monotonic()
         for place in range(keys):
-            taken.append(await self.terminal.press("j" if place % 8 < 4 else "k", _CURSOR))
+            await self.terminal.press("j" if place % 8 < 4 else "k", _CURSOR)
             await asyncio.sleep(0.03 + 0.007 * (place % 8))  # in step with nothing
         spent += float((await self.order("cpu"))["cpu"])
-        return taken, spent / (time.monotonic() - begun)
+        share = spent / (time.monotonic() - begun)
+        return (await self.order("keys"))["keys"], share
 
     async def order(self, words: str) -> dict[str, Any]:
         """Ask for something, and the answer."""
