@@ -49,6 +49,9 @@ def command(
     port: int,
 ) -> None:
     """Open mma-console; without --target on an emulated stm32f4 and the host."""
+    from console.frames import quicken
+
+    quicken()
     from console.config import read
     from console.fleet import parse_names
     from console.saved import Saved, Store

@@ -27,6 +27,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from console.bench.report import BenchError, Report
+from console.frames import quicken
 
 SIZES = (10, 1_000)
 SMALL = (10,)
@@ -132,6 +133,7 @@ class Console:
 @asynccontextmanager
 async def console(number: int) -> AsyncIterator[Console]:
     """Over so many agents."""
+    quicken()  # as `mma console` does; the worker inherits it
     loop = asyncio.get_running_loop()
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
