@@ -1,8 +1,8 @@
 """How often Textual may paint: 240 times a second instead of 60.
 
 A key that comes just after a paint waits for one or two more periods, then for the paint itself: at 60 a
-second up to 45 ms, at 240 some 25. An idle console paints nothing, and events of a session lead to 30 paints a
-second at most (console.feed).
+second up to 45 ms, at 240 some 25. An idle console paints nothing, and events of a session lead to 30 paints
+a second at most (console.feed).
 """
 
 from __future__ import annotations
