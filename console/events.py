@@ -189,6 +189,9 @@ class BuildChanged:
     """What became of the newest save of a file, so far."""
 
     build: Build
+
+
+@dataclass(frozen=True, slots=True)
 class Ran:
     """A line that was run for the person at the keys: `kind` is build, gdb, http, run, or key for what was
     asked for."""

@@ -24,8 +24,6 @@ _VIM: Keymap = {
     "view.match_next": "n",
     "view.match_previous": "N",
     "task.launch": "L",
-    "list.page_down": "pagedown,space,ctrl+d,ctrl+f",
-    "list.page_up": "pageup,ctrl+u,ctrl+b",
 }
 
 
