@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +41,7 @@ from console.views import VIEWS
 NOTHING_SAVED = Saved()
 _TICK = 1.0
 _TROUBLE_SECONDS = 12.0
+_LAST_SECONDS = 5.0
 
 
 class ConsoleApp(App[None]):
@@ -97,6 +100,7 @@ class ConsoleApp(App[None]):
         self._drawn = self._feed.state
         self._unsaved: tuple[str, ...] = ()
         self._redrawn = 0.0
+        self._hung_up = False
         self._session: asyncio.Task[None] | None = None
         self._folding: asyncio.Task[None] | None = None
 
@@ -173,10 +177,11 @@ class ConsoleApp(App[None]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, self._told_to_end)
+                loop.add_signal_handler(number, self._told_to_end, number == signal.SIGHUP)
 
-    def _told_to_end(self) -> None:
+    def _told_to_end(self, hung_up: bool) -> None:
         """A signal: the terminal was closed, or somebody ended us."""
+        self._hung_up = hung_up
         self._remember()
         self.exit()
 
@@ -221,6 +226,11 @@ class ConsoleApp(App[None]):
         await self.close_session()
         if self._folding is not None:
             self._folding.cancel()
+        if self._hung_up:
+            # Textual waits for ever for its writing thread, which may have died with the terminal.
+            last = threading.Timer(_LAST_SECONDS, os._exit, [128 + signal.SIGHUP])
+            last.daemon = True
+            last.start()
 
     # -- what views ask for
 

@@ -48,7 +48,7 @@ APP: tuple[Action, ...] = (
         Group.CONSOLE,
         Scope.APP,
     ),
-    Action("app.picture", ("f8",), "Picture", "Save the screen as an SVG file.", Group.CONSOLE, Scope.APP),
+    Action("app.picture", ("f6",), "Picture", "Save the screen as an SVG file.", Group.CONSOLE, Scope.APP),
     Action(
         "app.leave",
         ("q", "ctrl+q"),

@@ -101,6 +101,17 @@ def test_kill_asks(snap_compare: Compare) -> None:
     assert snap_compare(TestApp(), run_before=after("3", "j", "x"))
 
 
+def test_killing_all_asks_for_the_name(snap_compare: Compare) -> None:
+    """Only the target's name does it."""
+    assert snap_compare(TestApp(), run_before=after("x"))
+
+
+@pytest.mark.parametrize("size", [*SIZES, pytest.param((200, 50), id="200x50")])
+def test_jump(snap_compare: Compare, size: tuple[int, int]) -> None:
+    """A letter on everything that can have the focus."""
+    assert snap_compare(TestApp(), terminal_size=size, run_before=after("3", "ctrl+o"))
+
+
 def test_detail_takes_the_whole_height(snap_compare: Compare) -> None:
     """Enter on a narrow screen."""
     assert snap_compare(TestApp(), run_before=after("3", "j", "j", "enter"))
