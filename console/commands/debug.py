@@ -1,4 +1,4 @@
-"""`mma debug T`: start an emulated target and debug its kernel, or an executor on it."""
+"""`mma debug T`: debug the kernel of an emulated or a real board, or an executor on it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,14 @@ from console.errors import ConsoleError, EnvironmentMissing, Exit, UsageError
 
 if TYPE_CHECKING:
     from console.debug.debugger import Debugger
+    from console.debug.real import RealBoard
+    from emulation.gdb.stubs import Stub
     from emulation.machine import Machine
+    from hal.boards import Board
     from hal.mcu import McuTarget, Placed
     from hal.target import Ended
 
+_PAST_MPU = "pipe maintenance packet Qqemu.PhyMemMode:1 | cat >/dev/null"  # see emulation.gdb.stubs.QEMU
 _GDBS = ("gdb-multiarch", "arm-none-eabi-gdb", "gdb")
 
 
@@ -46,6 +51,12 @@ class Wish:
     trap: bool
     as_json: bool
     timeout: float
+    probe: str | None = None
+    """Serial number of a probe; empty for the only one, None for an emulated board."""
+    serve: int | None = None
+    """Port for a debugger that is not ours."""
+    gdb: str = ""
+    """Address of somebody else's GDB server."""
 
     @property
     def ours(self) -> bool:
@@ -74,6 +85,20 @@ class Wish:
 @click.option("--watch", "watches", multiple=True, metavar="EXPRESSION", help="Tell its value at each stop.")
 @click.option("--stop-on-trap", "trap", is_flag=True, help="Stop when an executor traps.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each stop, and the end.")
+@click.option(
+    "--probe",
+    is_flag=False,
+    flag_value="",
+    metavar="[SERIAL]",
+    help="A real board behind a debug probe: the only one, or that one.",
+)
+@click.option("--gdb", metavar="HOST:PORT", default="", help="A board behind a GDB server that runs already.")
+@click.option(
+    "--serve",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Open no GDB: let one of yours attach there (VS Code's), and end when it leaves.",
+)
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for the first stop.")
 def command(
     target: str,
@@ -88,10 +113,14 @@ def command(
     trap: bool,
     as_json: bool,
     timeout: float,
+    probe: str | None,
+    gdb: str,
+    serve: int | None,
 ) -> int:
     """Start TARGET and debug it: GDB on its firmware and executors, with symbols and sources.
 
-    The target ends with GDB. With --json, or --run and --batch, it prints where it stopped instead:
+    An emulated target ends with GDB; a real one (stm32f4@/dev/ttyACM0, or stm32f4 --probe) runs on.
+    With --json, or --run and --batch, it prints where it stopped instead:
 
         mma debug stm32f4 --run fib --args 5 --break fib --step 2 --json
     """
@@ -99,15 +128,43 @@ def command(
     from console.run_async import run_async
 
     name = parse_name(target)
-    if name.board is None or name.emulator is None:
-        remedy = "Name an emulated board, such as stm32f4@qemu."
+    if name.board is None:
+        remedy = "Name a board, such as stm32f4@qemu."
         raise UsageError(f"{name.text} has no debugger that mma can open.", remedy=remedy)
-    if shutil.which(os.environ.get("MMA_GDB", "")) is None and not any(map(shutil.which, _GDBS)):
+    if gdb and probe is not None:
+        raise UsageError("--probe and --gdb are two ways to one board.", remedy="Give one of them.")
+    if name.port is not None and not gdb and probe is None:
+        probe = ""
+    real = bool(gdb) or probe is not None
+    text = name.board.name if real and name.port is None else name.text
+    if real and module and not (as_json or batch):
+        raise UsageError("--run on a real board needs --batch or --json.", remedy="Add one of them.")
+    if (
+        serve is None
+        and shutil.which(os.environ.get("MMA_GDB", "")) is None
+        and not any(map(shutil.which, _GDBS))
+    ):
         raise EnvironmentMissing("There is no GDB that knows this board.", remedy="apt install gdb-multiarch")
     words = tuple(word for text in arguments for word in shlex.split(text))
     wish = Wish(
-        name.text, halt, execute, batch, module or "", words, breaks, steps, watches, trap, as_json, timeout
+        text,
+        halt,
+        execute,
+        batch,
+        module or "",
+        words,
+        breaks,
+        steps,
+        watches,
+        trap,
+        as_json,
+        timeout,
+        probe,
+        serve,
+        gdb,
     )
+    if serve is not None:
+        return run_async(_serve(wish))
     return run_async(_print_stops(wish) if wish.ours else _open_gdb(wish))
 
 
@@ -115,14 +172,19 @@ def command(
 class Bench:
     """What was started. Without a module to launch nobody speaks to the kernel: `target` is None."""
 
-    machine: Machine
+    machine: Machine | RealBoard
     firmware: Path
     target: McuTarget | None
+    stub: Stub | None = None
 
 
 @asynccontextmanager
 async def _started(wish: Wish) -> AsyncIterator[Bench]:
-    """The target, with nothing on it."""
+    """The target, with nothing on it; a real one as it is."""
+    if wish.probe is not None or wish.gdb:
+        async with _found(wish) as bench:
+            yield bench
+        return
     from console.fleet import build_firmware, parse_name
     from emulation.targets import open_machine
     from hal.mcu import McuTarget
@@ -143,6 +205,37 @@ async def _started(wish: Wish) -> AsyncIterator[Bench]:
             await target.close()
 
 
+@asynccontextmanager
+async def _found(wish: Wish) -> AsyncIterator[Bench]:
+    """A real board, behind a probe or a GDB server; its link is opened where a module is to be launched."""
+    from console.debug.real import at_server, open_probe
+    from console.fleet import build_firmware, parse_name
+
+    name = parse_name(wish.target)
+    assert name.board is not None
+    elf = await build_firmware(name.board, lambda text: click.echo(f"{wish.target}: {text}", err=True))
+    async with AsyncExitStack() as stack:
+        if wish.gdb:
+            real = at_server(name.board, wish.gdb)
+        else:
+            real = await stack.enter_async_context(open_probe(name.board, elf, wish.probe))
+        target = None
+        if wish.module:
+            target = _linked(wish.target, name.board, name.port)
+            await target.open()
+            stack.push_async_callback(target.close)
+        yield Bench(real, elf, target, real.stub)
+
+
+def _linked(name: str, board: Board, port: str | None) -> McuTarget:
+    """The board on its serial port: the one that was named, or the one that looks like it."""
+    from console.serial_ports import choose, ports
+    from hal.link.serial import SerialPort
+    from hal.mcu import McuTarget
+
+    return McuTarget(name, board, SerialPort(port or choose(board, ports()), board.baud).connect)
+
+
 async def _launch(target: McuTarget, wish: Wish) -> None:
     from console import modules
     from console.runner import prepare
@@ -161,7 +254,9 @@ async def _print_stops(wish: Wish) -> int:
 
     async with _started(wish) as bench:
         debugger = Debugger(lambda view: None)
-        subject = Subject(wish.target, bench.machine.board, bench.firmware, bench.machine, bench.target)
+        subject = Subject(
+            wish.target, bench.machine.board, bench.firmware, bench.machine, bench.target, stub=bench.stub
+        )
         await debugger.attach(subject, stop=wish.halt and not wish.module)
         try:
             return await _stops(debugger, bench.target, wish)
@@ -247,6 +342,26 @@ def _tell_end(end: Ended, wish: Wish) -> None:
         click.echo(f"{end.cause.value}: {end.message or output}")
 
 
+# -- somebody else's
+
+
+async def _serve(wish: Wish) -> int:
+    """The stub on a TCP port until whoever attached there leaves."""
+    from emulation.gdb.forward import forward
+    from emulation.gdb.stubs import QEMU
+
+    async with _started(wish) as bench:
+        executor = await _hold(bench.machine, bench.target, wish) if bench.target and not bench.stub else None
+        first = () if bench.stub else QEMU.first
+        async with forward(bench.machine.gdb or "", wish.serve or 0, first) as port:
+            if executor is not None:
+                click.echo(f"symbols of {wish.module}: add-symbol-file {executor.image.elf}")
+            click.echo(f"GDB may attach at 127.0.0.1:{port.port}, with the symbols of {bench.firmware}")
+            sys.stdout.flush()
+            await port.left()
+    return Exit.MET
+
+
 # -- GDB's own
 
 
@@ -254,11 +369,12 @@ async def _open_gdb(wish: Wish) -> int:
     from emulation.gdb.child import find_gdb
 
     async with _started(wish) as bench:
-        executor = await _hold(bench.machine, bench.target, wish) if bench.target is not None else None
+        machine = bench.machine
+        executor = await _hold(machine, bench.target, wish) if bench.target and not bench.stub else None
         with tempfile.TemporaryDirectory(prefix="mma-debug-") as folder:
             # From a file, not from -ex: GDB then fails on the first error in batch mode.
             script = Path(folder) / "commands.gdb"
-            script.write_text(_script(bench.machine.gdb or "", wish, executor), encoding="utf-8")
+            script.write_text(_script(bench, wish, executor), encoding="utf-8")
             words = [find_gdb(), "-q", "-nx", *(["-batch"] if wish.batch else []), "-x", str(script)]
             # Ctrl-C belongs to GDB: it interrupts the target, not us.
             loop = asyncio.get_running_loop()
@@ -267,11 +383,14 @@ async def _open_gdb(wish: Wish) -> int:
             return await asyncio.to_thread(_wait, [*words, str(bench.firmware)])
 
 
-async def _hold(machine: Machine, target: McuTarget, wish: Wish) -> Placed:
+async def _hold(machine: Machine | RealBoard, target: McuTarget, wish: Wish) -> Placed:
     """Launch the module and hold the board right before it runs."""
+    from console.debug.real import RealBoard
+
     found: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
 
     async def ready(placed: Placed) -> None:
+        assert not isinstance(machine, RealBoard)  # launching on those is ours alone
         await machine.pause()
         if not found.done():
             found.set_result(placed)
@@ -290,7 +409,7 @@ async def _hold(machine: Machine, target: McuTarget, wish: Wish) -> Placed:
         ended.cancel()
 
 
-def _script(address: str, wish: Wish, executor: Placed | None) -> str:
+def _script(bench: Bench, wish: Wish, executor: Placed | None) -> str:
     from importlib import resources
 
     # The firmware is built with its paths relative to the package, so that builds are reproducible.
@@ -304,8 +423,8 @@ def _script(address: str, wish: Wish, executor: Placed | None) -> str:
     if executor is not None:
         lines.append(f"add-symbol-file {executor.image.elf}")
     lines += [
-        f"target remote {address}",
-        "pipe maintenance packet Qqemu.PhyMemMode:1 | cat >/dev/null",  # see emulation.gdb.stubs.QEMU
+        f"target remote {bench.machine.gdb or ''}",
+        *([] if bench.stub else [_PAST_MPU]),
         *(f"break {_location(place, executor)}" for place in wish.breaks),
         *(f"display {expression}" for expression in wish.watches),
         *wish.execute,

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from console.backend import Step
 from console.debug.kernel import table_of
@@ -37,7 +37,7 @@ from hal.boards import Board
 
 if TYPE_CHECKING:
     from emulation.gdb.execution import Resumed
-    from emulation.machine import Machine
+    from emulation.machine import State as Power
     from hal.mcu import McuTarget
 
 LINES = 400
@@ -51,19 +51,35 @@ _DEVICES = [(0x40000000, 0x60000000), (0xE0000000, 0xE0100000)]
 _TRAPS = "cause == 2 || cause == 3"  # MMA_CAUSE_TRAP, MMA_CAUSE_FAULT of firmware/sdk/abi.h
 
 
+class Stubbed(Protocol):
+    """What has a debug stub: an emulation.machine.Machine, or a board behind a probe."""
+
+    @property
+    def gdb(self) -> str | None:
+        """What GDB's `target remote` takes; None while it is off."""
+        ...
+
+    @property
+    def state(self) -> Power | None:
+        """Whether it runs, where anybody but GDB knows."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What is debugged. `target` knows the executors; without one there is only the kernel.
 
-    `ping_limit`: seconds after which the master gives a silent agent up.
+    `ping_limit`: seconds after which the master gives a silent agent up. `stub`: where the name
+    does not tell it.
     """
 
     name: str
     board: Board
     elf: Path
-    machine: Machine
+    machine: Stubbed
     target: McuTarget | None = None
     ping_limit: float = 75.0
+    stub: stubs.Stub | None = None
 
 
 class Debugger:
@@ -94,7 +110,8 @@ class Debugger:
             raise UsageError(f"{subject.name} is off.", remedy="Its line in the fleet says why.")
         self._said.clear()
         self._post(DebugView(subject.name, Phase.ATTACHING, "starting GDB", ping_limit=subject.ping_limit))
-        stub = stubs.RENODE if subject.name.partition("@")[2].startswith("renode") else stubs.QEMU
+        emulated = stubs.RENODE if subject.name.partition("@")[2].startswith("renode") else stubs.QEMU
+        stub = subject.stub or emulated
         session = self._session = Session(stub=stub)
         try:
             await session.open()
@@ -149,7 +166,8 @@ class Debugger:
         from emulation.machine import State as Power
 
         subject = self._subject
-        return None if subject is None else subject.machine.state is Power.RUNNING
+        state = None if subject is None else subject.machine.state
+        return None if state is None else state is Power.RUNNING
 
     def _find_peripherals(self, board: Board) -> None:
         session = self._live

@@ -6,12 +6,15 @@ Manual C1: DHCSR, DCRSR, DEMCR, FPB; the ROM table); what executes code and hold
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from pyocd.core import exceptions
 from pyocd.core.memory_interface import MemoryInterface
+from pyocd.core.session import Session
 from pyocd.probe.debug_probe import DebugProbe
+from pyocd.probe.tcp_probe_server import DebugProbeServer
 
 _DHCSR, _DCRSR, _DCRDR, _DEMCR, _DFSR, _AIRCR = (
     *(0xE000EDF0, 0xE000EDF4, 0xE000EDF8, 0xE000EDFC),
@@ -65,6 +68,8 @@ class Dap:
         """Called before each access with its number; may raise what a probe raises."""
         self._words: dict[int, int] = {}
         self._was_reset = False
+        self._bkpts: set[int] = set()
+        """Where a debugger wrote a BKPT over an instruction."""
 
     def plugged_in(self) -> None:
         """The debug side begins anew; the core goes on as it was."""
@@ -94,6 +99,10 @@ class Dap:
                 self.core.write(address, data)
             except KeyError as error:
                 raise exceptions.TransferFaultError(fault_address=address) from error
+            if data == b"\x00\xbe":
+                self._bkpts.add(address)
+            else:
+                self._bkpts -= set(range(address, address + len(data)))
             return
         for at in range(0, len(data), 4):
             self._set_word(address + at, int.from_bytes(data[at : at + 4], "little"))
@@ -172,7 +181,7 @@ class Dap:
             self.core.run(self._breakpoints())
 
     def _breakpoints(self) -> list[int]:
-        found = []
+        found = list(self._bkpts)
         if self._words.get(_FPB, 0) & 1:
             for at in range(_BREAKPOINTS):
                 comparator = self._words.get(_FPB + 8 + 4 * at, 0)
@@ -280,3 +289,12 @@ class DoubleProbe(DebugProbe):
 
     def get_memory_interface_for_ap(self, ap_address: Any) -> MemoryInterface:
         return _Memory(self.dap)
+
+
+def serve(probe: DoubleProbe) -> DebugProbeServer:
+    """pyOCD's own server of probes for other computers, on loopback; its port is known when this returns."""
+    server = DebugProbeServer(Session(None, no_config=True), probe, port=0, serve_local_only=True)
+    server.start()
+    while server.port == 0:  # its thread has not got so far
+        time.sleep(0.01)
+    return server

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import Bench, make_bench
-from pyocd.core.session import Session
-from pyocd.probe.tcp_probe_server import DebugProbeServer
+from dap_double import serve
 
 from console.cli import invoke
 from hal import firmware, keys
@@ -104,9 +103,7 @@ def test_a_signal_while_it_writes_puts_the_old_back(home: Path, number: int) -> 
     old = bytes(bench.chip.flash)
     erased = threading.Event()
     bench.dap.before = lambda access: erased.set() if bench.chip.erased else None
-    session = Session(None, no_config=True)
-    server = DebugProbeServer(session, bench.probes[0], port=0, serve_local_only=True)
-    server.start()
+    server = serve(bench.probes[0])
     command = [sys.executable, "-m", "console.cli", "flash", "stm32f4", "--probe"]
     firmware.build(load_board("stm32f4"))
     process = subprocess.Popen(
