@@ -11,15 +11,17 @@ import contextlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from emulation.drift import hold_back
 from emulation.errors import EmulationError, MachineDied, MachineError, Unsupported
 from emulation.faults import LinkFaults, with_faults
 from emulation.machine import Capabilities, Capability, Connect, State, Streams
 from emulation.process import Child
 from emulation.stand_in import StandIn
+from emulation.wear import worn
 from hal.boards import Board
 
 _log = logging.getLogger(__name__)
@@ -44,6 +46,9 @@ class ProcessMachine:
         self._folder: Path | None = None
         self._child: Child | None = None
         self._stand_in: StandIn | None = None
+        self._worn: bytes | None = None  # the image as the flash holds it, once that has worn
+        self._drift = 0.0
+        self._drifting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._died: asyncio.Future[str] | None = None
         self._connect: Connect = self._open_uart
@@ -72,6 +77,9 @@ class ProcessMachine:
         """Of the emulator's output, what tells why it ended."""
         raise NotImplementedError
 
+    async def pause(self) -> None:
+        raise NotImplementedError
+
     async def resume(self) -> None:
         raise NotImplementedError
 
@@ -91,14 +99,17 @@ class ProcessMachine:
         program = self._find()
         check_image(image)
         await self.stop()
+        if image != self._image:
+            self._worn = None
         self._image = image
         self._folder = Path(tempfile.mkdtemp(prefix="mma-machine-"))
         self._died = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(self.open_timeout):
-                await self._open(program, self._folder, image)
+                await self._open(program, self._folder, await self._flashed(image, self._folder))
                 if not paused:
                     await self.resume()
+            await self.drift(self._drift)
         except TimeoutError:
             said = self._last_words(self._child.tail(80)) if self._child else ""
             await self.stop()
@@ -115,9 +126,11 @@ class ProcessMachine:
         self._spawn(self._watch(self._child), "watch")
         return self._child
 
-    def _spawn(self, work: Any, what: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         """Run a coroutine for as long as the machine is on."""
-        self._tasks.append(asyncio.create_task(work, name=f"{what} {self.name}"))
+        task = asyncio.create_task(work, name=f"{what} {self.name}")
+        self._tasks.append(task)
+        return task
 
     async def stop(self) -> None:
         child, self._child = self._child, None
@@ -142,6 +155,7 @@ class ProcessMachine:
     async def load(self, image: Path) -> None:
         check_image(image)
         await self.stop()
+        self._worn = None
         await self.start(image)
 
     async def power_cut(self, seconds: float = 0.0) -> None:
@@ -150,6 +164,32 @@ class ProcessMachine:
         await self.stop()
         await asyncio.sleep(seconds)
         await self.start(self._image)
+
+    async def wear(self, cells: int, *, seed: int = 0) -> None:
+        self._living()
+        assert self._image is not None
+        flash = await asyncio.to_thread(self._image.read_bytes) if self._worn is None else self._worn
+        self._worn = await asyncio.to_thread(worn, flash, cells, self.board, seed)
+        await self.power_cut()
+
+    async def _flashed(self, image: Path, folder: Path) -> Path:
+        """What the flash holds of an image."""
+        if self._worn is None:
+            return image
+        path, flash = folder / "worn.elf", self._worn
+        await asyncio.to_thread(lambda: path.write_bytes(flash))
+        return path
+
+    async def drift(self, share: float) -> None:
+        if not 0 <= share < 1:
+            raise MachineError(f"A clock cannot lose {share:g} of its time.", remedy="Give 0 to 0.99.")
+        self._drift = share
+        task, self._drifting = self._drifting, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if share and self._child is not None:
+            self._drifting = self._spawn(hold_back(self, share), "drift of")
 
     async def connect(self) -> Streams:
         try:

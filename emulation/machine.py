@@ -144,6 +144,16 @@ class Machine(Protocol):
         """Cut the power for that many host seconds: RAM is lost, the link breaks, flash stays."""
         ...
 
+    async def drift(self, share: float) -> None:
+        """From now on the board's clock loses that share of its time (0.1: a tenth) against ours; 0 is right.
+        It is held back now and then: to whoever looks it is paused meanwhile."""
+        ...
+
+    async def wear(self, cells: int, *, seed: int = 0) -> None:
+        """So many programmed cells of the flash lose their charge (emulation.wear), and the power is cut.
+        load() brings a flash that is whole."""
+        ...
+
     async def run_for(self, seconds: float) -> None:
         """From paused, run that many virtual seconds, then pause again."""
         ...
