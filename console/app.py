@@ -321,6 +321,19 @@ class ConsoleApp(App[None]):
         """What a screen wants to know."""
         self._work(message.work)
 
+    def on_fault_asked(self, message: say.FaultAsked) -> None:
+        """In words; enter does it."""
+        from console.screens.fault import FaultDialog
+
+        async def inflict(backend: Backend, fault: str) -> None:
+            self.post_message(say.Done(await backend.inflict(message.target, fault)))
+
+        def given(fault: str | None) -> None:
+            if fault:
+                self._work(lambda backend: inflict(backend, fault))
+
+        self.push_screen(FaultDialog(message.target), given)
+
     def on_debug_asked(self, message: say.DebugAsked) -> None:
         """What a screen wants of the debugger."""
         self._work(lambda backend: message.work(backend.debugger))

@@ -115,6 +115,10 @@ class Backend(Protocol):
     @property
     def editor(self) -> Editing: ...
 
+    async def inflict(self, target: str, fault: str) -> str:
+        """Do a fault, in the words of console.inflict, to a target. Returns what was done."""
+        ...
+
     async def submit(self, spec: TaskSpec) -> str:
         """Run a task as soon as its target is offered with enough room. Returns the task's id."""
         ...

@@ -108,6 +108,11 @@ class Member:
         self._target: Target | None = None
 
     @property
+    def faults(self) -> LinkFaults | None:
+        """How bad its link is; None where it cannot be spoilt."""
+        return self._setup.faults if self.name.board is not None else None
+
+    @property
     def target(self) -> Target:
         """The target; only after open()."""
         assert self._target is not None

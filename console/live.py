@@ -156,6 +156,21 @@ class LiveBackend:
         self.memory = LiveMemory(session, post)
         self.editor = LiveEdit(session, post, self.debugger)
 
+    async def inflict(self, target: str, fault: str) -> str:
+        from console.errors import UsageError
+        from console.inflict import clock_of, inflict, parse_words, wait_until
+
+        member = self._session.members.get(target)
+        if member is None:
+            raise UsageError(f"{target} is not up.", remedy="Its line in the fleet says why.")
+        step = parse_words(fault)
+        if step.at:
+            await wait_until(await clock_of(member.machine) + step.at, member.machine)
+        await inflict(step.action, member.machine, member.faults)
+        done = f"done to it: {fault}"
+        self._session.tell(target, done)
+        return f"{target}: {done}"
+
     async def submit(self, spec: TaskSpec) -> str:
         return await self._session.framework.submit(spec)
 

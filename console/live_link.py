@@ -26,6 +26,7 @@ class LinkWatch:
     def setup(self, target: str) -> Setup:
         """How to bring a target up so that its messages are heard."""
         from console.fleet import Setup
+        from emulation.faults import LinkFaults
         from hal.link import Conversation
         from hal.mcu import McuTarget
 
@@ -39,7 +40,7 @@ class LinkWatch:
                 key = member.target.holder(spoken.slot)
             self._post(LinkSaid(target, key, spoken.text))
 
-        return Setup(on_trace=on_trace)
+        return Setup(faults=LinkFaults(), on_trace=on_trace)  # a good link, until somebody spoils it
 
     async def read(self, member: Member) -> None:
         """Post what a target's link and its clock say. What cannot be read is left out."""

@@ -150,6 +150,14 @@ class UnsavedChanged(Message):
         self.names = names
 
 
+class FaultAsked(Message):
+    """Ask which fault to inflict on a target, and do it."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self.target = target
+
+
 class LogsAsked(Message):
     """Show the logs of a target or a task."""
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from console import modules
 from console.budgets import Ask
+from console.ci.timeline import Step
 from console.errors import NoOffer
 from console.events import FrameworkEvent, FromTarget, OfferChanged, Progressed, Refused
-from console.fleet import TargetName
+from console.fleet import Setup, TargetName
+from console.inflict import inflict_all
 from console.loglines import LogLines
 from console.mesos import OfferState, Resources, Status, Task, TaskSpec, TaskState
 from console.output import Reporter
 from console.session import Plan, Session, SessionEvent, open_session
 from console.sizing import size_on
+from emulation.faults import LinkFaults
 from hal.errors import ModuleError
 
 
@@ -35,6 +40,10 @@ class Order:
     master: str | None = None
     check: bool = True
     """Validate the module here before anything starts."""
+    faults: tuple[Step, ...] = ()
+    """What is done to the board, at seconds of its clock since the task began to run."""
+    seed: int = 0
+    """Of the link's faults and the flash's wear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +66,42 @@ async def run_order(order: Order, reporter: Reporter) -> Verdict:
     module = await prepare(order.module, check=order.check)
     tell = session_reporter(reporter)
     plan = Plan(framework="mma run")
-    async with open_session([order.target], master=order.master, plan=plan, on_event=tell) as session:
+    targets = () if order.faults else (order.target,)
+    async with (
+        open_session(targets, master=order.master, plan=plan, on_event=tell) as session,
+        _faults(session, order, reporter),
+    ):
         ask = await complete(session, order.target.text, module, order.arguments, order.ask)
         spec = task_spec(order.module, module, order.target.text, order.arguments, ask)
         task = await follow(session, spec, reporter, order.timeout)
     return Verdict(task, time.monotonic() - begin, judge(task, order.expect, order.timeout))
+
+
+@asynccontextmanager
+async def _faults(session: Session, order: Order, reporter: Reporter) -> AsyncIterator[None]:
+    """Bring the target up with a link that can be spoilt, and inflict the order's faults during the body.
+    What could not be inflicted is raised when the body is done."""
+    if not order.faults:
+        yield
+        return
+    link = LinkFaults(seed=order.seed)
+    member = await session.add(order.target, Setup(faults=link))
+
+    async def inflict() -> None:
+        async with session.framework.listen() as queue:
+            while not any(task.state is TaskState.RUNNING for task in session.framework.tasks.values()):
+                await queue.get()
+        tell = partial(reporter.step, order.target.text)
+        await inflict_all(order.faults, member.machine, link, tell)
+
+    work = asyncio.create_task(inflict(), name="faults")
+    try:
+        yield
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+    if not work.cancelled():
+        work.result()
 
 
 async def prepare(path: Path, *, check: bool = True) -> bytes:

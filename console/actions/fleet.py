@@ -19,6 +19,15 @@ FLEET: tuple[Action, ...] = (
         changes=True,
     ),
     Action(
+        "target.fault",
+        ("f",),
+        "Fault",
+        "Spoil the link, cut the power, stick a pin, wear the flash: asks for it in words.",
+        Group.TASKS,
+        Scope.FLEET,
+        changes=True,
+    ),
+    Action(
         "target.debug",
         ("d",),
         "Debug",

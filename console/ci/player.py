@@ -17,6 +17,7 @@ from console.ci.rig import Rig, open_rig
 from console.ci.scenario import Case, Scenario
 from console.errors import ConsoleError, exit_code
 from console.fleet import TargetName
+from console.inflict import clock_of, inflict, restarts, wait_until
 from console.mesos import Task, TaskState
 from emulation.errors import EnvironmentMissing
 from emulation.machine import Capability
@@ -141,10 +142,7 @@ class _Play:
             await asyncio.sleep(0.5)  # off, by a power cut of ours
 
     async def _now(self) -> float:
-        machine = self._rig.member.machine
-        if machine is not None and Capability.VIRTUAL_TIME in machine.capabilities:
-            return (await machine.counters()).virtual_time or 0.0
-        return time.monotonic()
+        return await clock_of(self._rig.member.machine)
 
     async def _steps(self, task_id: str) -> None:
         if not self._case.steps:
@@ -152,8 +150,7 @@ class _Play:
         await self._rig.until_running(task_id)
         self._base = await self._now()
         for step in self._case.steps:
-            while (left := self._base + step.at - await self._now()) > 0:  # noqa: ASYNC110 - no event tells it
-                await asyncio.sleep(left)
+            await wait_until(self._base + step.at, self._rig.member.machine)
             try:
                 await self._do(step, task_id)
             except Exception as error:
@@ -163,19 +160,7 @@ class _Play:
 
     async def _do(self, step: act.Step, task_id: str) -> None:
         rig, action = self._rig, step.action
-        if isinstance(action, act.SetSensor):
-            await rig.require(Capability.SENSORS).set_sensor(action.sensor, action.value)
-        elif isinstance(action, act.DrivePin):
-            await rig.require(Capability.DRIVE_PINS).drive_pin(action.pin, action.level)
-        elif isinstance(action, act.SpoilLink):
-            for name in ("cut", "drop", "flip", "duplicate", "delay"):
-                setattr(rig.faults, name, getattr(action, name))
-        elif isinstance(action, act.CutPower):
-            await rig.require(Capability.POWER_CUT).power_cut(action.seconds)
-            self._base = await self._now() - step.at  # its clock began anew
-        elif isinstance(action, act.Reset):
-            await rig.require(Capability.RESET).reset()
-        elif isinstance(action, act.Kill):
+        if isinstance(action, act.Kill):
             await rig.framework.kill(task_id, action.grace)
         elif isinstance(action, act.ExpectPin):
             if not await self._within(action.within, lambda: self._is_level(action.pin, action.level)):
@@ -183,8 +168,15 @@ class _Play:
                     f"At {step.at:g} s pin {action.pin} did not become {int(action.level)}"
                     f" within {action.within:g} s."
                 )
-        elif not await self._within(action.within, lambda: self._has_said(task_id, action.text)):
-            self._fail(f"At {step.at:g} s its log did not say {action.text!r} within {action.within:g} s.")
+        elif isinstance(action, act.ExpectLog):
+            if not await self._within(action.within, lambda: self._has_said(task_id, action.text)):
+                self._fail(
+                    f"At {step.at:g} s its log did not say {action.text!r} within {action.within:g} s."
+                )
+        else:
+            await inflict(action, rig.member.machine, rig.faults)
+            if restarts(action):
+                self._base = await self._now() - step.at  # its clock began anew
 
     async def _within(self, seconds: float, check: Callable[[], Any]) -> bool:
         end = await self._now() + seconds

@@ -97,6 +97,9 @@ class _Past:
     def editor(self) -> Editing:
         raise _over()
 
+    async def inflict(self, target: str, fault: str) -> str:
+        raise _over()
+
     async def submit(self, spec: TaskSpec) -> str:
         raise _over()
 

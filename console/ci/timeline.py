@@ -53,6 +53,20 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """From now on the board's clock loses that share of its time; 0 is right again."""
+
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class WearFlash:
+    """So many cells of the flash read as erased from now on, by the scenario's seed; the power is cut."""
+
+    cells: int
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """Ask Mesos to kill the task."""
 
@@ -76,7 +90,10 @@ class ExpectLog:
     within: float = 1.0
 
 
-Action = SetSensor | DrivePin | SpoilLink | CutPower | Reset | Kill | ExpectPin | ExpectLog
+Fault = SetSensor | DrivePin | SpoilLink | CutPower | Reset | Drift | WearFlash
+"""What is done to a board from outside."""
+
+Action = Fault | Kill | ExpectPin | ExpectLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,8 @@ _KINDS: Mapping[str, tuple[type, str | None]] = {
     "link": (SpoilLink, None),
     "power_cut": (CutPower, "seconds"),
     "reset": (Reset, None),
+    "drift": (Drift, "share"),
+    "wear": (WearFlash, "cells"),
     "kill": (Kill, None),
     "expect_pin": (ExpectPin, "pin"),
     "expect_log": (ExpectLog, "text"),

@@ -40,6 +40,14 @@ _STATES = [state.value for state in TaskState if state.terminal]
 @click.option("--log", metavar="SIZE", help="Of it, the log's ring.")
 @click.option("--gpio", metavar="PINS", help="Pins that it may use: 12 or 0-3,12.")
 @click.option("--sensor", multiple=True, metavar="NAME", help="A sensor that it may read; several times.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="FAULT",
+    help='Done to the board meanwhile: "at 0.5 link drop=0.01", "at 1 power_cut 0.2"; several times.',
+)
+@click.option("--seed", default=0, show_default=True, help="Of the faults: the same one, the same fates.")
 @click.option("--no-check", is_flag=True, help="Let the agent find what is wrong with the module.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on stdout; the last is the result."
@@ -59,6 +67,8 @@ def command(
     log: str | None,
     gpio: str | None,
     sensor: tuple[str, ...],
+    faults: tuple[str, ...],
+    seed: int,
     no_check: bool,
     as_json: bool,
     junit: Path | None,
@@ -66,6 +76,7 @@ def command(
     """Run MODULE (.wasm, .wat, .c, .zig, an example) as a Mesos task; exit 0 only if it ends as expected."""
     from console.budgets import parse_ask
     from console.fleet import parse_name
+    from console.inflict import parse_words
     from console.modules import find
     from console.output import JsonReporter, TextReporter
     from console.runner import Order
@@ -88,6 +99,8 @@ def command(
             timeout=timeout,
             master=master,
             check=not no_check,
+            faults=tuple(parse_words(text) for text in faults),
+            seed=seed,
         )
         verdict = _run(order, reporter)
     except Exception as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from console.actions import Scope, bindings
 from console.figures import bar, bars, bytes_text, load_tone, share_text, size_text, trip_text
-from console.messages import DebugTargetAsked, KillAllAsked, LogsAsked, MemoryTargetAsked
+from console.messages import DebugTargetAsked, FaultAsked, KillAllAsked, LogsAsked, MemoryTargetAsked
 from console.model import Link
 from console.pages.parts import nothing
 from console.pages.target import target_page
@@ -131,6 +131,10 @@ class FleetScreen(ListView):
     def action_target_kill_all(self) -> None:
         if self.table.selected_key:
             self.post_message(KillAllAsked(self.table.selected_key))
+
+    def action_target_fault(self) -> None:
+        if self.table.selected_key:
+            self.post_message(FaultAsked(self.table.selected_key))
 
     def action_target_debug(self) -> None:
         if self.table.selected_key:

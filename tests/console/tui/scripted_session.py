@@ -292,7 +292,12 @@ class ScriptedBackend:
         self.submitted: list[TaskSpec] = []
         self.killed: list[str] = []
         self.declined: list[str] = []
+        self.inflicted: list[tuple[str, str]] = []
         self.revived = 0
+
+    async def inflict(self, target: str, fault: str) -> str:
+        self.inflicted.append((target, fault))
+        return f"{target}: done to it: {fault}"
 
     async def submit(self, spec: TaskSpec) -> str:
         self.submitted.append(spec)

@@ -11,6 +11,7 @@ from textual.widgets import Button, Input
 from console.errors import EnvironmentMissing, MasterError
 from console.mesos import mem_scalar
 from console.screens.dialog import Confirm
+from console.screens.fault import FaultDialog
 from console.screens.launch import Launch
 from console.screens.offers import OffersScreen
 from console.screens.tasks import TasksScreen
@@ -48,6 +49,23 @@ def verdict(dialog: Launch) -> str:
 def launchable(dialog: Launch) -> bool:
     """The button can be pressed."""
     return not dialog.query_one("#launch", Button).disabled
+
+
+async def test_a_fault_is_checked_and_done_to_the_selected_target() -> None:
+    """f asks for it in words; wrong words stay in the dialog with what is wrong."""
+    app = TestApp()
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        target = app.screen.query_one("#list", Table).selected_key
+        await pilot.press("f")
+        assert isinstance(app.screen, FaultDialog)
+        app.screen.query_one(Input).value = "link bad"
+        await pilot.press("enter")
+        assert isinstance(app.screen, FaultDialog)
+        app.screen.query_one(Input).value = "link drop=0.01"
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(app.backend.inflicted))
+        assert app.backend.inflicted == [(target, "link drop=0.01")]
 
 
 async def test_a_launch_says_where_it_fits_and_submits() -> None:
