@@ -42,6 +42,8 @@ NOTHING_SAVED = Saved()
 _TICK = 1.0
 _TROUBLE_SECONDS = 12.0
 _LAST_SECONDS = 5.0
+_RESTART_SECONDS = 30.0
+"""For a task to end after it was killed."""
 
 
 class ConsoleApp(App[None]):
@@ -303,6 +305,46 @@ class ConsoleApp(App[None]):
             "What they did not publish yet is lost."
         )
         self.push_screen(Confirm("Kill all", question, yes="Kill all", no="Keep", typed=target), answered)
+
+    def on_clone_asked(self, message: say.CloneAsked) -> None:
+        """The dialog; what it returns is submitted."""
+        from console.screens.clone import Clone
+
+        task = self.state.tasks.get(message.task_id)
+
+        def chosen(spec: TaskSpec | None) -> None:
+            if spec is not None:
+                self.post_message(say.SubmitAsked(spec))
+
+        if task is not None:
+            self.push_screen(Clone(task, lambda: self._backend, lambda: self.state), chosen)
+
+    def on_restart_asked(self, message: say.RestartAsked) -> None:
+        """At once where it has ended, else after a question."""
+        from console.screens.dialog import Confirm
+
+        task = self.state.tasks.get(message.task_id)
+        if task is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._work(lambda backend: self._restart(backend, task.id, task.spec))
+
+        if task.state.terminal:
+            answered(True)
+            return
+        question = f"Kill {task.id} on {task.spec.target} now, and launch the same again?"
+        self.push_screen(Confirm("Restart a task", question, yes="Restart", no="Keep"), answered)
+
+    async def _restart(self, backend: Backend, task_id: str, spec: TaskSpec) -> None:
+        """Kill, wait for its end, submit."""
+        if not self.state.tasks[task_id].state.terminal:
+            await backend.kill(task_id)
+            async with asyncio.timeout(_RESTART_SECONDS):
+                while not self.state.tasks[task_id].state.terminal:  # noqa: ASYNC110 (states are folded)
+                    await asyncio.sleep(0.05)
+        self.post_message(say.SubmitAsked(spec))
 
     def on_decline_asked(self, message: say.DeclineAsked) -> None:
         """At once: the master offers it again soon."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -43,7 +44,7 @@ class TaskRow:
 async def active_targets(master: str) -> frozenset[str]:
     """The `target` attributes of a master's active agents. Unreachable when it does not answer."""
     async with http_session(master, timeout=_TIMEOUT) as http:
-        found = await _get(http, f"{await leader_url(master)}/master/slaves")
+        found = await get_json(http, f"{await leader_url(master)}/master/slaves")
     agents = (agent for agent in found.get("slaves", ()) if agent.get("active"))
     names = (agent.get("attributes", {}).get("target") for agent in agents)
     return frozenset(name for name in names if isinstance(name, str))
@@ -52,7 +53,7 @@ async def active_targets(master: str) -> frozenset[str]:
 async def frameworks(master: str) -> tuple[FrameworkFacts, ...]:
     """Every framework that is subscribed, or may come back. Unreachable, or ConsoleError where we may not."""
     async with http_session(master, timeout=_TIMEOUT) as http:
-        return frameworks_from_json(await _get(http, f"{await leader_url(master)}/master/frameworks"))
+        return frameworks_from_json(await get_json(http, f"{await leader_url(master)}/master/frameworks"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class AgentFacts:
 async def agents(master: str) -> dict[str, AgentFacts]:
     """Every active agent by its id."""
     async with http_session(master, timeout=_TIMEOUT) as http:
-        state = await _get(http, f"{await leader_url(master)}/master/state")
+        state = await get_json(http, f"{await leader_url(master)}/master/state")
     held: dict[str, list[Holder]] = {}
     for _, task in _tasks(state, False):
         holder = Holder(task["id"], resources_from_state(task.get("resources", {})))
@@ -110,7 +111,7 @@ async def held_offers(master: str, but: str) -> list[Offer]:
 async def tasks(master: str, *, ended: bool = False) -> list[TaskRow]:
     """Every framework's tasks, the newest first; those that have ended too if so wished."""
     async with http_session(master, timeout=_TIMEOUT) as http:
-        state = await _get(http, f"{await leader_url(master)}/master/state")
+        state = await get_json(http, f"{await leader_url(master)}/master/state")
     agents = {agent["id"]: agent for agent in state.get("slaves", ())}
     rows = [_row(framework, task, agents) for framework, task in _tasks(state, ended)]
     return sorted(rows, key=lambda row: row.seconds)
@@ -125,13 +126,13 @@ async def log(
     """
     async with http_session(master, timeout=_TIMEOUT) as http:
         base = f"{await leader_url(master)}/master/state"
-        url, path = await _sandbox(http, await _get(http, base), task_id, base.partition(":")[0])
+        url, path = await _sandbox(http, await get_json(http, base), task_id, base.partition(":")[0])
         offset = 0
         while True:
-            over = follow and not _living(await _get(http, base), task_id)
+            over = follow and not _living(await get_json(http, base), task_id)
             while True:
                 asked = {"path": f"{path}/{file}", "offset": str(offset), "length": str(_PIECE)}
-                found = await _get(http, f"{url}/files/read", asked)
+                found = await get_json(http, f"{url}/files/read", asked)
                 data = str(found.get("data", "")).encode("utf-8", "surrogateescape")
                 if not data:
                     break
@@ -189,7 +190,7 @@ async def _sandbox(
         raise ConsoleError(f"The agent that ran {task_id} is gone, and its log with it.")
     actor, _, address = agent["pid"].partition("@")
     url = f"{scheme}://{address}"
-    told = await _get(http, f"{url}/{actor}/state")
+    told = await get_json(http, f"{url}/{actor}/state")
     for one in (*told.get("frameworks", ()), *told.get("completed_frameworks", ())):
         if one["id"] != framework["id"]:
             continue
@@ -200,11 +201,38 @@ async def _sandbox(
     raise ConsoleError(f"The agent of {task_id} has no sandbox of it any more.")
 
 
-async def _get(
-    http: aiohttp.ClientSession, url: str, query: Mapping[str, str] | None = None
-) -> Mapping[str, Any]:
+_T = TypeVar("_T", dict[str, Any], list[Any])
+
+
+async def get_json(
+    http: aiohttp.ClientSession,
+    url: str,
+    query: Mapping[str, str] | None = None,
+    *,
+    kind: type[_T] = dict,  # type: ignore[assignment]  # a default of a type variable
+) -> _T:
+    """What an endpoint of a master or an agent answers. Unreachable, or ConsoleError where it says no."""
+    async with _answered(url, http.get(url, params=query)) as found:
+        if not isinstance(found, kind):
+            raise ConsoleError(f"{url} answers what makes no sense.")
+        return found
+
+
+async def post_json(http: aiohttp.ClientSession, url: str, call: Mapping[str, Any]) -> dict[str, Any]:
+    """What an operator API answers to a call. Errors as get_json()."""
+    headers = {"Accept": "application/json"}
+    async with _answered(url, http.post(url, json=call, headers=headers)) as found:
+        if not isinstance(found, dict):
+            raise ConsoleError(f"{url} answers what makes no sense.")
+        return found
+
+
+@asynccontextmanager
+async def _answered(
+    url: str, request: AbstractAsyncContextManager[aiohttp.ClientResponse]
+) -> AsyncIterator[object]:
     try:
-        async with http.get(url, params=query) as reply:
+        async with request as reply:
             if reply.status in (401, 403):
                 raise ConsoleError(f"{url} wants credentials, which `mma` has none of here.")
             if reply.status == 404:
@@ -212,11 +240,10 @@ async def _get(
             reply.raise_for_status()
             found = await reply.json(content_type=None)
     except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError) as error:
-        remedy = "Is it running? `mma master` starts one." if "/master/" in url else ""
-        what = "Mesos master" if "/master/" in url else "agent"
+        of_master = "/master/" in url or url.endswith("/api/v1")
+        remedy = "Is it running? `mma master` starts one." if of_master else ""
+        what = "Mesos master" if of_master else "agent"
         if why := certificate_trouble(error):
             raise ConsoleError(f"The {what} at {url} is not trusted: {why}.", remedy=TRUST) from error
         raise Unreachable(f"No {what} answers at {url}.", remedy=remedy) from error
-    if not isinstance(found, dict):
-        raise ConsoleError(f"{url} answers what makes no sense.")
-    return found
+    yield found

@@ -73,6 +73,22 @@ class KillAllAsked(Message):
         self.target = target
 
 
+class RestartAsked(Message):
+    """Run a task again as it was; a living one is killed first, after a question."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__()
+        self.task_id = task_id
+
+
+class CloneAsked(Message):
+    """Choose where the same is to run as well."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__()
+        self.task_id = task_id
+
+
 class DeclineAsked(Message):
     """Give an offer back."""
 

@@ -116,6 +116,8 @@ class Executor:
     read_at: float = 0.0
     cpu: tuple[float, ...] = ()
     """Share of one core between readings, oldest first."""
+    peaks: tuple[int, ...] = ()
+    """Bytes of code, and of stack and linear memory at their most, one a reading, oldest first."""
 
     @property
     def task_id(self) -> str:
@@ -443,7 +445,10 @@ class _Draft:
                 share = max(0.0, (used.cpu_seconds - old.usage.cpu_seconds) / (now - old.read_at))
             total += share
             samples = (*(old.cpu if old else ()), share)[-SAMPLES_KEPT:]
-            self._executor(key, name, progress=None, running=True, usage=used, read_at=now, cpu=samples)
+            peak = used.code_bytes + used.stack_peak + used.memory_peak
+            peaks = (*(old.peaks if old else ()), peak)[-SAMPLES_KEPT:]
+            changes = {"usage": used, "read_at": now, "cpu": samples, "peaks": peaks}
+            self._executor(key, name, progress=None, running=True, **changes)
         known = self.targets.get(name)
         if known is not None:
             self._target(name, now, cpu=(*known.cpu, total)[-SAMPLES_KEPT:])

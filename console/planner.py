@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from console.backend import Backend
-from console.budgets import Ask, parse_ask
+from console.budgets import LABELS, Ask, parse_ask
 from console.errors import UsageError
 from console.mesos import Resources, TaskSpec, mem_bytes, mem_scalar
 from console.model import Link, State, Target
@@ -153,6 +153,43 @@ def _judged(ask: Ask, parts: Parts | None, target: Target, state: State, free: i
     if offer is not None and not never:
         waits += [lack.text for lack in wanted.shortfalls(offer.resources) if lack.name != "mem"]
     return Fit(target.name, parts, mem, free, tuple(never), tuple(waits))
+
+
+def ask_of(spec: TaskSpec) -> Ask:
+    """What a task asked for when it was launched."""
+    held = spec.resources
+    sizes = {name: int(spec.labels[f"mma.{name}"]) for name in LABELS if f"mma.{name}" in spec.labels}
+    mem = held.scalars.get("mem")
+    return Ask(
+        mem=None if mem is None else mem_bytes(mem),
+        cpus=held.scalars.get("cpus", 0.1),
+        gpio=held.ranges.get("gpio", ()),
+        sensors=held.sets.get("sensors", frozenset()),
+        **sizes,
+    )
+
+
+async def clone_fits(backend: Backend, spec: TaskSpec, state: State) -> Mapping[str, Fit]:
+    """Where a task could run once more. On its own kind of target it asks for the same memory; on another its
+    code has another size, so it asks for what it takes there."""
+    ask, home = ask_of(spec), state.targets.get(spec.target)
+    free = {row.target.name: row.free for row in fleet_rows(state)}
+    fits = {}
+    for target in state.targets.values():
+        there = ask if _board(target) == _board(home) else replace(ask, mem=None)
+        name = target.name
+        fits[name] = await _fit(backend, spec.module, there, spec.arguments, target, state, free[name])
+    return fits
+
+
+def cloned(spec: TaskSpec, fit: Fit) -> TaskSpec:
+    """The same task for the target of a fit."""
+    ask = replace(ask_of(spec), mem=fit.mem)
+    return replace(spec, target=fit.target, resources=ask.resources(), labels=ask.labels())
+
+
+def _board(target: Target | None) -> str:
+    return target.description.attributes.get("board", "") if target and target.description else ""
 
 
 def whole(target: Target) -> Resources:

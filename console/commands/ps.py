@@ -1,44 +1,99 @@
-"""`mma ps`: the tasks of a running master."""
+"""`mma ps`: the tasks of a running master, their states, and what they use."""
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from console.master_option import master_option
 
+if TYPE_CHECKING:
+    from console.cluster import TaskRow
+    from console.task_details import Moment, Used
+
 
 @click.command()
 @master_option
 @click.option("-a", "--all", "ended", is_flag=True, help="Also tasks that have ended.")
+@click.option("-u", "--usage", "used", is_flag=True, help="CPU and memory, measured for a second.")
+@click.option("-H", "--history", is_flag=True, help="Every state with its time, reason and message.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a task.")
-def command(master: str, ended: bool, as_json: bool) -> None:
+def command(master: str, ended: bool, used: bool, history: bool, as_json: bool) -> None:
     """List every framework's tasks: state, target, budget and age."""
-    from console.cluster import tasks
-    from console.figures import age_text
     from console.run_async import run_async
 
-    rows = run_async(tasks(master, ended=ended))
+    rows, usage, moments = run_async(_read(master, ended, used, history))
     if as_json:
         for row in rows:
-            click.echo(json.dumps(dataclasses.asdict(row)))
+            told = dataclasses.asdict(row)
+            if used:
+                told["usage"] = dataclasses.asdict(usage[row.id]) if row.id in usage else None
+            if history:
+                told["history"] = [dataclasses.asdict(one) for one in moments.get(row.id, ())]
+            click.echo(json.dumps(told))
         return
     if not rows:
         click.echo("No tasks." if ended else "No living tasks; --all shows those that have ended.", err=True)
         return
+    _print(rows, usage if used else None, moments)
+
+
+async def _read(
+    master: str, ended: bool, used: bool, history: bool
+) -> tuple[list[TaskRow], Mapping[str, Used], Mapping[str, Sequence[Moment]]]:
+    from console.cluster import tasks
+    from console.task_details import histories, usage
+
+    async def nothing() -> dict[str, object]:
+        return {}
+
+    rows, spent, moments = await asyncio.gather(
+        tasks(master, ended=ended),
+        usage(master) if used else nothing(),
+        histories(master) if history else nothing(),
+    )
+    return rows, spent, moments  # type: ignore[return-value]  # gather() makes a union of both
+
+
+def _print(
+    rows: Sequence[TaskRow], usage: Mapping[str, Used] | None, moments: Mapping[str, Sequence[Moment]]
+) -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from console.figures import age_text, share_text, size_text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("TASK", "STATE", "TARGET", "FRAMEWORK"):
         table.add_column(name, no_wrap=True)
-    for name in ("CPUS", "MEM", "AGE"):
+    for name in ("CPUS", "MEM", "AGE", *(("CPU", "SPENT", "USED") if usage is not None else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        state = row.state.removeprefix("TASK_")
-        table.add_row(
-            row.id, state, row.target, row.framework, f"{row.cpus:g}", f"{row.mem:g}", age_text(row.seconds)
-        )
+        cells = [row.id, row.state.removeprefix("TASK_"), row.target, row.framework]
+        cells += [f"{row.cpus:g}", f"{row.mem:g}", age_text(row.seconds)]
+        if usage is not None:
+            one = usage.get(row.id)
+            cells += (
+                ["", "", ""]
+                if one is None
+                else [share_text(one.share), f"{one.cpu_seconds:.2f} s", size_text(one.bytes)]
+            )
+        table.add_row(*cells)
+        for place, moment in enumerate(moments.get(row.id, ())):
+            table.add_row(*_moment(moment, moments[row.id][place - 1] if place else None), style="dim")
     Console(soft_wrap=True).print(table)
+
+
+def _moment(moment: Moment, before: Moment | None) -> list[str]:
+    """A state below its task: when, which, how long after the one before, and why."""
+    from console.figures import clock_text, duration_text
+
+    took = f" +{duration_text(max(0.0, moment.time - before.time))}" if before is not None else ""
+    reason = moment.reason.removeprefix("REASON_").lower().replace("_", " ")
+    why = ": ".join(part for part in (reason, moment.message.partition("\n")[0]) if part)
+    return [f"  {clock_text(moment.time, millis=True)}{took}", moment.state.removeprefix("TASK_"), why]

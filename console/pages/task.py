@@ -107,12 +107,25 @@ def _used(one: Executor, cells: int) -> list[Line]:
         return []
     note = f"at most; {used.cpu_seconds:.3f} s of CPU, {counted(used.switches, 'switch', 'switches')}"
     lines = heading("use", note)
-    if one.cpu and one.ended is None:
-        lines.append((dim("  cpu      "), *sparkline(one.cpu, 20), Span(f"  {share_text(one.cpu[-1])}")))
+    room = 40 if cells >= 76 else 20 if cells >= 50 else 10
+    if one.cpu:
+        last = share_text(one.cpu[-1]) if one.ended is None else "ended"
+        top = max(0.01, *one.cpu)
+        lines.append((dim("  cpu      "), *sparkline(one.cpu, room, top), Span(f"  {last}"), dim(_most(one))))
+    if one.peaks:
+        held = max(1, used.code_bytes + used.stack_bytes + used.memory_bytes)
+        size = (Span(f"  {one.peaks[-1]:,}"), dim(f" of {held:,} bytes held"))
+        lines.append((dim("  used     "), *sparkline(one.peaks, room, held), *size))
     lines.append((dim("  code     "), Span(f"{used.code_bytes:,} bytes")))
     lines.append(_peak("stack", used.stack_peak, used.stack_bytes, cells))
     lines.append(_peak("memory", used.memory_peak, used.memory_bytes, cells))
     return lines
+
+
+def _most(one: Executor) -> str:
+    """How much of a core it had at most, where that is more than now."""
+    most = max(one.cpu)
+    return f", {share_text(most)} at most" if most > one.cpu[-1] or one.ended is not None else ""
 
 
 def _peak(name: str, peak: int, size: int, cells: int) -> Line:

@@ -8,7 +8,7 @@ from console.actions import Scope, bindings
 from console.figures import age_text, share_text, size_text
 from console.logbook import ALL
 from console.mesos import TaskState
-from console.messages import KillAsked, LogsAsked
+from console.messages import CloneAsked, KillAsked, LogsAsked, RestartAsked
 from console.pages.parts import nothing
 from console.pages.task import task_page
 from console.rows import TaskRow, task_mark, task_rows
@@ -120,7 +120,7 @@ class TasksScreen(ListView):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only living tasks can be killed."""
-        if action in ("task_kill", "task_logs"):
+        if action in ("task_kill", "task_logs", "task_restart", "task_clone"):
             row = self.table.selected if self.is_mounted else None
             if not isinstance(row, TaskRow):
                 return None
@@ -139,6 +139,14 @@ class TasksScreen(ListView):
     def action_task_kill(self) -> None:
         if self.table.selected_key:
             self.post_message(KillAsked(self.table.selected_key))
+
+    def action_task_restart(self) -> None:
+        if self.table.selected_key:
+            self.post_message(RestartAsked(self.table.selected_key))
+
+    def action_task_clone(self) -> None:
+        if self.table.selected_key:
+            self.post_message(CloneAsked(self.table.selected_key))
 
     def action_task_logs(self) -> None:
         if self.table.selected_key:

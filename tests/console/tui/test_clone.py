@@ -1,0 +1,98 @@
+"""Restarting a task, and running the same on another target."""
+
+from __future__ import annotations
+
+from textual.pilot import Pilot
+from textual.widgets import Button
+
+from console.events import TaskChanged
+from console.mesos import Status, TaskState
+from console.screens.clone import Clone
+from console.screens.dialog import Confirm
+from console.screens.tasks import TasksScreen
+from console.widgets.table import Table
+from tests.console.tui.scripted_session import NOW, TestApp, settle
+
+
+async def on_task(pilot: Pilot[None], name: str) -> TasksScreen:
+    """The tasks, with the cursor on one."""
+    await settle(pilot)
+    await pilot.press("3")
+    await settle(pilot)
+    screen = pilot.app.screen
+    assert isinstance(screen, TasksScreen)
+    screen.table.select(name)
+    await settle(pilot)
+    return screen
+
+
+async def test_an_ended_task_is_launched_again_as_it_was() -> None:
+    """At once, with the same arguments and budgets."""
+    app = TestApp()
+    async with app.run_test() as pilot:
+        await on_task(pilot, "fib-3fa29b10")
+        await pilot.press("R")
+        await settle(pilot, lambda: bool(app.backend.submitted))
+        assert app.backend.submitted == [app.state.tasks["fib-3fa29b10"].spec]
+        assert app.backend.killed == []
+
+
+async def test_a_living_task_is_killed_first() -> None:
+    """After a question, and it is launched when the other has ended."""
+    app = TestApp()
+    async with app.run_test() as pilot:
+        await on_task(pilot, "spin-77aa01fe")
+        await pilot.press("R")
+        await settle(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await settle(pilot, lambda: app.backend.killed == ["spin-77aa01fe"])
+        assert app.backend.submitted == []
+        task = app.state.tasks["spin-77aa01fe"]
+        ended = (*task.history, Status(TaskState.KILLED, NOW))
+        app.backend.post(TaskChanged(type(task)(task.id, task.spec, ended, task.agent_id, task.hostname)))
+        await settle(pilot, lambda: bool(app.backend.submitted))
+        assert app.backend.submitted == [task.spec]
+
+
+async def test_a_clone_says_where_it_fits_and_asks_the_same() -> None:
+    """On its own kind of board for the same memory, on another for what it takes there."""
+    app = TestApp()
+    async with app.run_test() as pilot:
+        await on_task(pilot, "fib-3fa29b10")
+        await pilot.press("c")
+        await settle(pilot, lambda: isinstance(app.screen, Clone))
+        dialog = app.screen
+        launch = dialog.query_one("#launch", Button)
+        await settle(pilot, lambda: not launch.disabled)
+        table = dialog.query_one(Table)
+        assert table.selected_key == "stm32f4@qemu-2"
+        table.select("hifive1@qemu")
+        await settle(pilot)
+        assert launch.disabled
+        table.select("stm32f4@qemu-2")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(app.backend.submitted))
+        before, spec = app.state.tasks["fib-3fa29b10"].spec, app.backend.submitted[0]
+        assert spec.target == "stm32f4@qemu-2"
+        assert (spec.resources, spec.labels) == (before.resources, before.labels)
+        assert (spec.arguments, spec.module) == (before.arguments, before.module)
+
+
+async def test_a_clone_on_another_kind_asks_what_it_takes_there() -> None:
+    """The code has another size."""
+    app = TestApp()
+    async with app.run_test() as pilot:
+        await on_task(pilot, "fib-3fa29b10")
+        await pilot.press("c")
+        await settle(pilot, lambda: isinstance(app.screen, Clone))
+        dialog = app.screen
+        await settle(pilot, lambda: not dialog.query_one("#launch", Button).disabled)
+        dialog.query_one(Table).select("host")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(app.backend.submitted))
+        spec = app.backend.submitted[0]
+        assert spec.target == "host"
+        assert spec.resources.scalars["mem"] != 0.012
+        assert spec.labels["mma.stack"] == "2048"
