@@ -126,13 +126,13 @@ async def log(
     """
     async with http_session(master, timeout=_TIMEOUT) as http:
         base = f"{await leader_url(master)}/master/state"
-        url, path = await _sandbox(http, await get_json(http, base), task_id, base.partition(":")[0])
+        place = await _sandbox(http, await get_json(http, base), task_id, scheme_of(base))
         offset = 0
         while True:
             over = follow and not _living(await get_json(http, base), task_id)
             while True:
-                asked = {"path": f"{path}/{file}", "offset": str(offset), "length": str(_PIECE)}
-                found = await get_json(http, f"{url}/files/read", asked)
+                asked = {"path": f"{place.directory}/{file}", "offset": str(offset), "length": str(_PIECE)}
+                found = await get_json(http, f"{place.url}/files/read", asked)
                 data = str(found.get("data", "")).encode("utf-8", "surrogateescape")
                 if not data:
                     break
@@ -179,11 +179,27 @@ def _living(state: Mapping[str, Any], task_id: str) -> bool:
     return any(task["id"] == task_id for _, task in _tasks(state, False))
 
 
-async def _sandbox(
-    http: aiohttp.ClientSession, state: Mapping[str, Any], task_id: str, scheme: str
-) -> tuple[str, str]:
-    """(base URL of the agent's port, directory of the executor's sandbox). Agents speak TLS where their
-    master does, as the web UI takes it, too."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a task ran: the base URL of the agent's port, the agent's name there, and the sandbox's path."""
+
+    url: str
+    actor: str
+    directory: str
+
+
+def scheme_of(leader: str) -> str:
+    """Agents speak TLS where their master does, as the web UI takes it, too."""
+    return leader.partition("://")[0]
+
+
+async def place_of(http: aiohttp.ClientSession, master: str, task_id: str) -> Place:
+    """UsageError for a task that nobody has, ConsoleError where its agent knows it no more."""
+    leader = await leader_url(master)
+    return await _sandbox(http, await get_json(http, f"{leader}/master/state"), task_id, scheme_of(leader))
+
+
+async def _sandbox(http: aiohttp.ClientSession, state: Mapping[str, Any], task_id: str, scheme: str) -> Place:
     framework, task = _find(state, task_id)
     agent = next((one for one in state.get("slaves", ()) if one["id"] == task["slave_id"]), None)
     if agent is None:
@@ -197,7 +213,7 @@ async def _sandbox(
         for executor in (*one.get("executors", ()), *one.get("completed_executors", ())):
             held = (*executor.get("tasks", ()), *executor.get("queued_tasks", ()))
             if any(each["id"] == task_id for each in (*held, *executor.get("completed_tasks", ()))):
-                return url, executor["directory"]
+                return Place(url, actor, executor["directory"])
     raise ConsoleError(f"The agent of {task_id} has no sandbox of it any more.")
 
 
@@ -240,7 +256,7 @@ async def _answered(
             reply.raise_for_status()
             found = await reply.json(content_type=None)
     except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError) as error:
-        of_master = "/master/" in url or url.endswith("/api/v1")
+        of_master = "/master/" in url
         remedy = "Is it running? `mma master` starts one." if of_master else ""
         what = "Mesos master" if of_master else "agent"
         if why := certificate_trouble(error):

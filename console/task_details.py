@@ -13,9 +13,10 @@ from typing import Any
 
 import aiohttp
 
-from console.cluster import get_json, post_json
+from console.cluster import get_json, post_json, scheme_of
 from console.errors import ConsoleError
 from console.leader import leader_url
+from console.mesos import TaskState
 from console.trust import http_session
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
@@ -32,6 +33,14 @@ class Moment:
     reason: str = ""
     message: str = ""
 
+    @property
+    def terminal(self) -> bool:
+        """Nothing can follow."""
+        try:
+            return TaskState(self.state).terminal
+        except ValueError:  # one that is newer than this program
+            return False
+
 
 @dataclass(frozen=True, slots=True)
 class Used:
@@ -47,13 +56,24 @@ class Used:
 async def histories(master: str) -> dict[str, list[Moment]]:
     """The states of every task that the master remembers, oldest first, by the task's id."""
     async with http_session(master, timeout=_TIMEOUT) as http:
-        answer = await post_json(http, f"{await leader_url(master)}/api/v1", {"type": "GET_TASKS"})
+        return _found(
+            await post_json(http, f"{await leader_url(master)}/master/api/v1", {"type": "GET_TASKS"})
+        )
+
+
+def _found(answer: Mapping[str, Any]) -> dict[str, list[Moment]]:
     found: dict[str, list[Moment]] = {}
     groups = answer.get("get_tasks", {})
     for name in ("tasks", "completed_tasks", "unreachable_tasks"):
         for task in groups.get(name, ()):
             found[task["task_id"]["value"]] = [_moment(one) for one in task.get("statuses", ())]
     return found
+
+
+async def moments_of(http: aiohttp.ClientSession, leader: str, task_id: str) -> list[Moment]:
+    """The states of one task, oldest first; empty for one that the master has forgotten."""
+    answer = await post_json(http, f"{leader}/master/api/v1", {"type": "GET_TASKS"})
+    return _found(answer).get(task_id, [])
 
 
 def _moment(status: Mapping[str, Any]) -> Moment:
@@ -69,12 +89,13 @@ async def usage(master: str) -> dict[str, Used]:
     """What each living executor uses, by its id, which is its task's for a task without an executor of its
     own. Takes a second: shares are of two readings. Agents that do not answer are left out."""
     async with http_session(master, timeout=_TIMEOUT) as http:
-        state = await get_json(http, f"{await leader_url(master)}/master/state")
+        leader = await leader_url(master)
+        state = await get_json(http, f"{leader}/master/state")
         urls = []
         for agent in state.get("slaves", ()):
             if agent.get("active"):
                 actor, _, address = agent["pid"].partition("@")
-                urls.append(f"http://{address}/{actor}/monitor/statistics")
+                urls.append(f"{scheme_of(leader)}://{address}/{actor}/monitor/statistics")
         first = await _read(http, urls)
         await asyncio.sleep(_APART)
         second = await _read(http, urls)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 MEBIBYTE = 1 << 20
 """Mesos counts `mem` in MB of 2**20 bytes (stout/bytes.hpp)."""
@@ -216,6 +216,33 @@ class Connection:
 
 
 Event = Progress | Artifact | Started | Output | Ended | Diagnostic | Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message of the link as a line; `time` since the epoch, `key` of the executor that it is about, or
+    empty."""
+
+    time: float
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Messages, oldest first; `next` is what to ask with for those that follow."""
+
+    next: int
+    lines: tuple[Heard, ...]
+
+
+@runtime_checkable
+class Traces(Protocol):
+    """A target with a link whose messages can be told. They are kept while somebody asks."""
+
+    def trace(self, after: int) -> Trace:
+        """Those after number `after`, as far as they are kept."""
+        ...
 
 
 class Target(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from agent.http import containers, executor_api, files, metrics, operator
+from agent.http import containers, executor_api, files, metrics, operator, trace
 from agent.http.answers import ok, refuse
 from agent.http.ask import Action, Ask, Realm, Route
 from agent.http.duration import DurationError, seconds_of
@@ -70,6 +70,11 @@ AGENT_ROUTES: dict[str, Route] = {
         parameters=("container_id", "framework_id", "executor_id"),
     ),
     "monitor/statistics": Route(containers.statistics_endpoint, about="What each executor uses."),
+    "trace": Route(
+        trace.trace_endpoint,
+        about="The messages between gateway and device, decoded, from the first request on.",
+        parameters=("after",),
+    ),
     "metrics/snapshot": Route(
         metrics.snapshot_endpoint,
         about="The agent's metrics; without an id those of the whole port.",

@@ -12,6 +12,9 @@ import click
 
 from console.master_option import master_option
 
+_WIDTH = 240
+"""Cells that the columns may take: a terminal wraps, a pipe does not care."""
+
 if TYPE_CHECKING:
     from console.cluster import TaskRow
     from console.task_details import Moment, Used
@@ -84,16 +87,24 @@ def _print(
                 else [share_text(one.share), f"{one.cpu_seconds:.2f} s", size_text(one.bytes)]
             )
         table.add_row(*cells)
-        for place, moment in enumerate(moments.get(row.id, ())):
-            table.add_row(*_moment(moment, moments[row.id][place - 1] if place else None), style="dim")
-    Console(soft_wrap=True).print(table)
+    console = Console(width=_WIDTH, soft_wrap=True)
+    with console.capture() as drawn:
+        console.print(table)
+    head, *lines = drawn.get().splitlines()
+    click.echo(head.rstrip())
+    for row, line in zip(rows, lines, strict=True):
+        click.echo(line.rstrip())
+        told = moments.get(row.id, ())
+        for place, moment in enumerate(told):
+            click.echo(click.style(_moment(moment, told[place - 1] if place else None), dim=True))
 
 
-def _moment(moment: Moment, before: Moment | None) -> list[str]:
+def _moment(moment: Moment, before: Moment | None) -> str:
     """A state below its task: when, which, how long after the one before, and why."""
     from console.figures import clock_text, duration_text
 
-    took = f" +{duration_text(max(0.0, moment.time - before.time))}" if before is not None else ""
+    took = f"+{duration_text(max(0.0, moment.time - before.time))}" if before is not None else ""
     reason = moment.reason.removeprefix("REASON_").lower().replace("_", " ")
     why = ": ".join(part for part in (reason, moment.message.partition("\n")[0]) if part)
-    return [f"  {clock_text(moment.time, millis=True)}{took}", moment.state.removeprefix("TASK_"), why]
+    state = moment.state.removeprefix("TASK_")
+    return f"  {clock_text(moment.time, millis=True)}  {state:<12}{took:>9}  {why}".rstrip()

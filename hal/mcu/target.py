@@ -17,6 +17,7 @@ from hal.broadcast import Broadcast, Stream
 from hal.budget import TABLE_NAME, Parts
 from hal.errors import BoardError, BudgetError, DeviceError, HalError, LinkError, ModuleError
 from hal.link import Connect, DeviceFacts, Link, Place, Refused, Traced
+from hal.link.recorder import Recorder
 from hal.mcu import launch as steps
 from hal.mcu.describe import describe
 from hal.mcu.follower import Follower
@@ -35,6 +36,7 @@ from hal.target import (
     Progress,
     Stage,
     Started,
+    Trace,
     Usage,
 )
 
@@ -75,13 +77,15 @@ class McuTarget:
         self._by_id = by_id
         self._board = board
         self._events = Broadcast()
+        self._recorder = Recorder(self.holder)
+        self._told_trace = on_trace
         self.link = Link(
             name,
             connect,
             baud=board.baud,
             on_text=self._on_text,
             on_change=lambda up, message: self._events.publish(Connection(up, message)),
-            on_trace=on_trace,
+            on_trace=self._on_trace,
         )
         self._roster = Roster(name, self.link, self._events)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -356,6 +360,15 @@ class McuTarget:
         self._roster.news.set()
 
     # -- odds and ends -------------------------------------------------------------------------------
+
+    def trace(self, after: int) -> Trace:
+        """See hal.target.Traces."""
+        return self._recorder.read(after)
+
+    def _on_trace(self, traced: Traced) -> None:
+        self._recorder.heard(traced)
+        if self._told_trace is not None:
+            self._told_trace(traced)
 
     def _on_text(self, text: str) -> None:
         self._events.publish(Diagnostic(text))

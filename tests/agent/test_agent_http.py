@@ -21,7 +21,7 @@ from agent.gateway import Gateway
 from agent.http.duration import DurationError, seconds_of
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
-from hal.target import Cause, Output, Usage
+from hal.target import Cause, Heard, Output, Trace, Usage
 
 
 class Client:
@@ -173,6 +173,23 @@ async def test_statistics_tell_what_executors_use(bench: Bench) -> None:
     assert await bench.client.json("/slave(2)/monitor/statistics") == []
     bench.target.reachable = False
     assert len(await bench.client.json("/monitor/statistics")) == 1
+
+
+async def test_a_link_is_traced_where_there_is_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a number on; a target without one says so, as nonsense is answered."""
+    assert (await bench.client.ask("/slave(1)/trace"))[0] == 404
+    asked: list[int] = []
+
+    def trace(after: int) -> Trace:
+        asked.append(after)
+        return Trace(7, (Heard(1.5, "framework/task", "> CON 0001 GET /s"),))
+
+    monkeypatch.setattr(bench.target, "trace", trace, raising=False)
+    found = await bench.client.json("/slave(1)/trace", after="6")
+    line = {"time": 1.5, "key": "framework/task", "text": "> CON 0001 GET /s"}
+    assert (found, asked) == ({"next": 7, "lines": [line]}, [6])
+    status, text = await bench.client.ask("/slave(1)/trace?after=-1")
+    assert (status, text) == (400, "Failed to convert '-1' to number.\n")
 
 
 async def test_containers_are_told_and_chosen(bench: Bench) -> None:

@@ -15,18 +15,19 @@ from console.mesos import TaskState
 from console.modules import find
 from console.runner import complete, prepare, task_spec
 from console.session import Plan, open_session
+from console.sizing import size_on
 
 pytestmark = pytest.mark.end_to_end
 
 
-async def mma(*words: str, code: int = 0) -> str:
+async def mma(*words: str, code: int = 0, out: bool = False) -> str:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "console.cli", *words, stdout=pipe, stderr=pipe
     )
-    out, err = await process.communicate()
-    assert process.returncode == code, (out, err)
-    return (out if code == 0 else err).decode()
+    said, err = await process.communicate()
+    assert process.returncode == code, (said, err)
+    return (said if code == 0 or out else err).decode()
 
 
 def objects(text: str) -> list[dict[str, Any]]:
@@ -40,6 +41,49 @@ async def test_offers() -> None:
         (offer,) = objects(await mma("offers", "--master", session.address, "--json"))
     assert offer["resources"]["cpus"] > 0
     assert offer["attributes"]["target"] == "host"
+
+
+async def test_why_a_module_does_not_fit() -> None:
+    """To the byte, on a board whose sizes are reckoned here and told by the device alike."""
+    async with open_session([parse_name("stm32f4@qemu")], plan=Plan(framework="")) as session:
+        member = session.members["stm32f4@qemu"]
+        module = await prepare(find("fib"))
+        parts = await size_on(member.target, module, ("20",), Ask(mem=16_384).budget())
+        master = ("--master", session.address)
+        words = ("--why", "fib", "--args", "20", "--mem", "16384", "--json")
+        (offer,) = objects(await mma("offers", *master, *words))
+        assert (offer["why"]["fits"], offer["why"]["bytes"]) == (True, 16_384)
+        assert offer["why"]["parts"]["code"] == parts.code
+        assert offer["why"]["parts"]["memory"] == parts.memory
+        told = await mma("offers", *master, "--why", "fib", "--mem", "1M", "--gpio", "99", code=1, out=True)
+        assert "bytes short" in told
+        assert "gpio [99] is not offered" in told
+        assert "A larger board: stm32f4@qemu has" in told
+
+
+async def test_a_trace_has_what_was_said_and_done() -> None:
+    """The link's messages, Mesos's states and the log of a task on a board, in order."""
+    target = "stm32f4@qemu"
+    async with open_session([parse_name(target)], plan=Plan(framework="a framework")) as session:
+        module = await prepare(find("spin"))
+        ask = await complete(session, target, module, (), Ask())
+        task = await session.framework.submit(task_spec(find("spin"), module, target, (), ask))
+        async with session.framework.listen() as queue:
+            while session.framework.tasks[task].state is not TaskState.RUNNING:
+                await queue.get()
+        words = ("logs", task, "--master", session.address, "--trace")
+        await mma(*words)  # from now on it is kept
+        following = asyncio.create_task(mma(*words, "--follow", "--json"))
+        await asyncio.sleep(1.0)
+        await session.framework.kill(task)
+        lines = objects(await following)
+    by_event = {
+        kind: [one["text"] for one in lines if one["event"] == kind] for kind in ("log", "coap", "mesos")
+    }
+    assert by_event["log"] == ["spinning"]
+    assert by_event["mesos"][-1].startswith("TASK_KILLED")
+    assert any("POST /x/0" in text for text in by_event["coap"])
+    assert any("[/x/0, " in text for text in by_event["coap"])
 
 
 async def test_tasks_and_logs() -> None:
@@ -66,6 +110,19 @@ async def test_tasks_and_logs() -> None:
         table = await mma("ps", *master)
         assert spins in table
         assert ended not in table
+
+        (row,) = objects(await mma("ps", *master, "--usage", "--history", "--json"))
+        assert row["usage"]["cpu_seconds"] > 0
+        assert row["usage"]["bytes"] > 0
+        assert [one["state"] for one in row["history"]][-1] == "TASK_RUNNING"
+        table = await mma("ps", *master, "-a", "-u", "-H")
+        assert "FINISHED" in table
+        assert "The executor runs." in table
+
+        (told,) = objects(await mma("offers", *master, "--frameworks", "--json"))
+        assert (told["name"], told["tasks"]) == ("a framework", 1)
+        assert "has no link" not in await mma("logs", ended, *master)
+        assert "/trace has no such thing" in await mma("logs", ended, *master, "--trace", code=1)
 
         assert await mma("logs", ended, *master) == "fib(20) = 6765\n"
         (line,) = objects(await mma("logs", ended, *master, "--json"))

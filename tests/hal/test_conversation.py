@@ -8,7 +8,7 @@ import pytest
 from device_double import DeviceDouble, Executor, double
 from noisy_line import Noise
 
-from hal.link import Conversation, Create, Link, Spoken, transport
+from hal.link import Conversation, Create, Link, Spoken, recorder, transport
 
 WISH = Create(key=b"12345678", code=2000, stack=512, memory=1024, log=256, result=64, share=100)
 
@@ -43,6 +43,31 @@ async def test_answers_have_paths_times_and_slots() -> None:
     assert [one.slot for one in answers] == [None, None, 0, 0, 0]
     assert [one.slot for one in heard if one.text.startswith(">")] == [None, None, 0, 0, 0]
     assert 0 < link.statistics.round_trip < 5
+
+
+async def test_only_what_somebody_reads_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first read on, the newest, until nobody asks any more."""
+    monkeypatch.setattr(recorder, "KEPT", 6)
+    kept = recorder.Recorder(lambda slot: f"key of {slot}")
+    async with double(stay) as (_, line):
+        link = Link("double", line.connect, baud=115200, on_trace=kept.heard)
+        await link.open()
+        first = kept.read(0)
+        assert (first.next, first.lines) == (0, ())
+        place = await link.create(WISH)
+        await link.executor(place.slot)
+        second = kept.read(first.next)
+        assert [one.key for one in second.lines] == ["", "", "key of 0", "key of 0"]
+        assert kept.read(second.next).lines == ()
+        await link.log(place.slot, 0)
+        await link.delete(place.slot)
+        late = kept.read(0)
+        assert (late.next, len(late.lines)) == (8, 6)
+        monkeypatch.setattr(recorder, "IDLE", -1.0)
+        kept.read(late.next)
+        await link.slots()
+        assert kept.read(late.next).lines == ()
+        await link.close()
 
 
 async def test_what_is_sent_again_is_no_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
