@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -47,6 +47,9 @@ def kernel_of(board: Board, elf: Path) -> Kernel:
     made = firmware.Firmware(board, elf, elf.with_name("kernel.map"), elf.parent.name.rpartition("-")[2], 0.0)
     last = next((one for one in firmware.kept(board) if one.elf.parent != elf.parent), None)
     symbols = _symbols(elf)
+    if last is not None:
+        old = {one.name: one.size for one in _symbols(last.elf)}
+        symbols = [replace(one, before=old.get(one.name, 0)) for one in symbols]
     pieces = firmware.pieces(made)
     before = firmware.pieces(last) if last is not None else None
     flash = _regions(pieces, before, _FLASH, Kind.CODE, symbols)

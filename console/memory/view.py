@@ -31,6 +31,8 @@ class Symbol:
     address: int
     size: int
     type: str = ""
+    before: int | None = None
+    """Its size in the last build, 0 where it was not there, None where there was no such build."""
 
 
 @dataclass(frozen=True, slots=True)

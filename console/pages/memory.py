@@ -69,7 +69,9 @@ def entries(view: MemoryView, inside: str = "") -> Sequence[Entry]:
 
 def _symbol(region: Region, one: Symbol) -> Entry:
     key = f"{one.address:x}:{one.name}"
-    return Entry(key, one.name, region.owner, region.kind, one.address, one.size, type=one.type)
+    return Entry(
+        key, one.name, region.owner, region.kind, one.address, one.size, before=one.before, type=one.type
+    )
 
 
 def map_lines(view: MemoryView, cells: int, chosen: Entry | None = None) -> Sequence[Line]:

@@ -18,7 +18,7 @@ from console.mesos import Task, TaskState, format_ranges
 from console.model import Executor, State, short_id
 from console.pages.parts import data, facts, heading, text, title
 from console.rows import progress_text, task_mark, task_mem
-from console.spans import EMPTY, Line, Span, Tone, dim, strong
+from console.spans import EMPTY, Line, Span, Tone, dim, strong, width
 
 _LAST_LINES = 12
 
@@ -95,7 +95,10 @@ def _states(task: Task, cells: int) -> list[Line]:
             Span(f"{mark} {status.state.short.lower():<12}", tone),
             dim(f"{took:>9}"),
         )
-        lines.append((*first, dim(f"  {reason}")) if reason else first)
+        roomy = width(first) + 2 + len(reason) <= cells
+        lines.append((*first, dim(f"  {reason}")) if reason and roomy else first)
+        if reason and not roomy:
+            lines += text(reason, cells, Tone.DIM, indent=18)
         if status.message and not (place == len(task.history) - 1 and status.state.terminal):
             lines += text(status.message, cells, Tone.DIM, indent=18)
     return lines

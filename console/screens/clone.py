@@ -40,7 +40,7 @@ class Clone(Dialog[TaskSpec]):
     def compose(self) -> ComposeResult:
         spec = self._original.spec
         columns: tuple[Column[FleetRow], ...] = (
-            Column("TARGET", self._label, 18, grow=1),
+            Column("TARGET", self._label, 22, grow=1),
             Column("FREE", lambda row, _: _number(row, row.free), 10, right=True),
             Column("NEEDS", self._needs, 10, right=True),
             Column("FITS", self._verdict, 26, grow=2),
@@ -95,7 +95,7 @@ class Clone(Dialog[TaskSpec]):
     def _label(self, row: FleetRow, cells: int) -> Line:
         mark, tone = LINK_MARKS[row.target.link]
         here = row.target.name == self._original.spec.target
-        return (Span(f"{mark} ", tone), Span(row.target.name), dim("  where it was" if here else ""))
+        return (Span(f"{mark} ", tone), Span(row.target.name), dim(" here" if here else ""))
 
     def _needs(self, row: FleetRow, cells: int) -> Line:
         fit = self._fits.get(row.target.name)

@@ -57,7 +57,9 @@ class Conversation:
             asked.answered = True
         else:
             del self._open[message.token]
-        return Spoken(f"{trace_line(traced)}  [{asked.path}{took}]", _slot(asked.path))
+        code = str(message.code)
+        text = trace_line(traced).replace(code, f"{code} [{asked.path}{took}]", 1)
+        return Spoken(text, _slot(asked.path))
 
 
 def _slot(path: str) -> int | None:

@@ -38,7 +38,7 @@ async def test_answers_have_paths_times_and_slots() -> None:
     """Each of them, and the messages that are about all have no slot."""
     heard, link = await told()
     answers = [one for one in heard if one.text.startswith("<")]
-    paths = [re.search(r"\[(/\S+), (\d+\.\d) ms\]$", one.text) for one in answers]
+    paths = [re.search(r"\[(/\S+), (\d+\.\d) ms\]", one.text) for one in answers]
     assert [found[1] if found else "" for found in paths] == ["/d", "/x", "/x/0", "/x/0/log", "/x/0"]
     assert [one.slot for one in answers] == [None, None, 0, 0, 0]
     assert [one.slot for one in heard if one.text.startswith(">")] == [None, None, 0, 0, 0]
