@@ -209,7 +209,9 @@ def test_edit_build_run(terminal: Terminal, tmp_path: Path) -> None:
     terminal.keys(*["BSpace"] * 8, "1", r"\;")
     terminal.keys("C-s")
     terminal.wait(lambda text: re.search(r"✓ TASK_RUNNING \d+\.\d\d s  build \d+ · fit", text) is not None)
-    terminal.keys("Escape", "3")
+    terminal.keys("Escape")
+    terminal.wait(lambda text: "enter Detail" in text)  # single keys are commands again
+    terminal.keys("3")
     terminal.wait(
         lambda text: "17710" in text
     )  # 6765, and one for each of the 10945 calls that make two more
@@ -220,5 +222,7 @@ def test_edit_build_run(terminal: Terminal, tmp_path: Path) -> None:
     terminal.wait(lambda text: " + 1;" in text)
     terminal.keys("F4")
     terminal.wait(lambda text: " + 2;" in text)
-    terminal.keys("Escape", "3")
+    terminal.keys("Escape")
+    terminal.wait(lambda text: "enter Detail" in text)  # single keys are commands again
+    terminal.keys("3")
     terminal.wait(lambda text: "28655" in text)
