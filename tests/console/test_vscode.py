@@ -1,8 +1,13 @@
-"""The files for VS Code: their command lines are taken by mma, and their launches fit their tasks."""
+"""The files for VS Code: what they name exists, and an emulated board is debugged just as they say."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import re
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +44,68 @@ def test_every_launch_has_its_task() -> None:
         port = served[launch["preLaunchTask"]]
         assert launch["miDebuggerServerAddress"].endswith(f":{port}")
         assert launch["miDebuggerPath"] == "gdb-multiarch"
+
+
+@pytest.mark.skipif(
+    not (shutil.which("gdb-multiarch") and shutil.which("qemu-system-arm")), reason="see mma doctor"
+)
+@pytest.mark.timeout(300)
+async def test_an_emulated_board_is_debugged_as_the_files_say(tmp_path: Path) -> None:
+    launch = LAUNCHES[0]
+    by_label = {task["label"]: task for task in TASKS}
+    task = by_label[launch["preLaunchTask"]]
+
+    def words_of(one: dict[str, Any]) -> list[str]:
+        words = [word.replace("${workspaceFolder}", str(tmp_path)) for word in one["args"]]
+        return [sys.executable, "-m", "console.cli", *("0" if word == "3333" else word for word in words)]
+
+    pipe = asyncio.subprocess.PIPE
+    build = await asyncio.create_subprocess_exec(
+        *words_of(by_label[task["dependsOn"]]), stdout=pipe, stderr=pipe
+    )
+    await build.communicate()
+    assert build.returncode == 0
+    board = await asyncio.create_subprocess_exec(
+        *words_of(task), stdout=pipe, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        assert board.stdout is not None
+        async with asyncio.timeout(240):
+            while not re.search(
+                task["problemMatcher"]["background"]["endsPattern"], line := await _line(board)
+            ):
+                pass
+            address = line.split("attach at ")[1].split(",")[0]
+            setup = [
+                one["text"].replace("${workspaceFolder}", str(FOLDER.parents[1]))
+                for one in launch["setupCommands"]
+            ]
+            lines = [
+                *setup,
+                f"target remote {address}",
+                "break mma_main",
+                "continue",
+                "backtrace 1",
+                "detach",
+            ]
+            gdb = await asyncio.create_subprocess_exec(
+                launch["miDebuggerPath"],
+                *("-q", "-nx", "-batch", str(tmp_path / "kernel.elf")),
+                *(word for text in lines for word in ("-ex", text)),
+                stdout=pipe,
+                stderr=asyncio.subprocess.STDOUT,
+                env=os.environ,
+            )
+            out, _ = await gdb.communicate()
+            assert await board.wait() == 0, "it ends when GDB leaves"
+    finally:
+        if board.returncode is None:
+            board.kill()
+    assert "#0  mma_main" in out.decode(), out.decode()
+
+
+async def _line(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    line = await process.stdout.readline()
+    assert line, "it ended before"
+    return line.decode()
