@@ -151,7 +151,8 @@ async def test_a_task_computes_and_its_result_comes_back(bench: Bench) -> None:
 
 async def test_the_example_of_the_documentation(bench: Bench) -> None:
     text = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text()
-    call = json.loads(text.split("```json\n", 1)[1].split("```", 1)[0])
+    blocks = [block.split("```", 1)[0] for block in text.split("```json\n")[1:]]
+    (call,) = [json.loads(block) for block in blocks if '"type": "ACCEPT"' in block]
     offer = await bench.scheduler.offer()
     call["accept"]["offer_ids"] = [offer["id"]]
     call["accept"]["operations"][0]["launch"]["task_infos"][0]["agent_id"] = offer["agent_id"]
