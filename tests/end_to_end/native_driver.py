@@ -21,6 +21,7 @@ from ctypes import CFUNCTYPE, c_bool, c_int, c_size_t, c_void_p, cast
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -132,7 +133,7 @@ class Scheduler:
 
 def submessages(data: bytes) -> dict[int, bytes]:
     """The last message of each field number."""
-    fields = UnknownFieldSet(mesos.DomainInfo.FromString(data))  # a message of which we know no field
+    fields = UnknownFieldSet(Empty.FromString(data))
     return {field.field_number: field.data for field in fields if isinstance(field.data, bytes)}
 
 
