@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import resource
 import sys
 import time
@@ -18,15 +19,7 @@ from agent.config import AgentConfig
 from agent.events import Disconnected, Registered
 from agent.gateway import Gateway
 from console.bench.light import LightTarget
-
-PAGE = resource.getpagesize()
-
-
-def resident() -> int:
-    """Bytes of this process's own memory: what is mapped from files does not grow with agents."""
-    with open("/proc/self/statm") as file:
-        _, total, shared, *_ = file.read().split()
-    return (int(total) - int(shared)) * PAGE
+from console.bench.processes import own_bytes
 
 
 class Counts:
@@ -58,7 +51,7 @@ async def main(master: str, number: int) -> None:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     gc.collect()
-    before, begun = resident(), time.monotonic()
+    before, begun = own_bytes(os.getpid()), time.monotonic()
     async with Gateway(master, (), AgentConfig()) as gateway:
         watch = asyncio.create_task(counts.watch(gateway, number))
         await asyncio.sleep(0)
@@ -75,7 +68,7 @@ async def main(master: str, number: int) -> None:
                 "disconnections": counts.disconnections,
                 "seconds": counts.since - begun,
                 "since": counts.since,
-                "bytes": resident() - before,
+                "bytes": own_bytes(os.getpid()) - before,
                 "cpu": used.ru_utime + used.ru_stime,
                 "refused": sum(agent.refused for agent in gateway.agents.values()),
             }

@@ -23,6 +23,7 @@ from statistics import median
 from agent.config import AgentConfig
 from agent.events import EventStream, Registered
 from agent.gateway import Gateway
+from console.bench.processes import PAGE, own_bytes, processor_seconds
 from console.bench.report import BenchError, Report
 from emulation.master import Master
 from emulation.qemu import QemuMachine
@@ -172,18 +173,6 @@ async def _rest(report: Report, machine: QemuMachine, seconds: float) -> None:
     name = machine.board.name
     report.figure(f"{name}.idle.cpu", busy * 1000, "ms/s")
     report.figure(f"{name}.idle.memory", memory / 1e6, "MB")
-    room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / memory
+    room = os.sysconf("SC_PHYS_PAGES") * PAGE / memory
     cores = (os.cpu_count() or 1) / max(busy, 1e-6)
     report.figure(f"{name}.boards", int(min(room, cores)), "boards", better="higher")
-
-
-def processor_seconds(pid: int) -> float:
-    """What the threads of a program used of the processor so far (schedstat of each: nanoseconds)."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
-
-
-def own_bytes(pid: int) -> int:
-    """A program's memory without what it shares with others of its kind (proc(5), statm)."""
-    _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")

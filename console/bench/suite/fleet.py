@@ -17,10 +17,10 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from console.bench.load import load
+from console.bench.processes import own_bytes
 from console.bench.report import Report
 from console.errors import ConsoleError
 from console.mesos import Resources
@@ -153,12 +153,5 @@ async def _native() -> float:
         async with Master(native_agents=number) as master:
             await asyncio.sleep(2.0)
             assert master.pid is not None
-            sizes.append(_anonymous(master.pid))
+            sizes.append(own_bytes(master.pid))
     return (sizes[1] - sizes[0]) / NATIVE
-
-
-def _anonymous(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    return 0
