@@ -318,23 +318,23 @@ def _place(expression: list[int], frame: Place | None) -> Place | None:
 
 
 def _unsigned(data: list[int]) -> int:
-    value = shift = 0
-    while True:
-        byte = data.pop(0)
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            return value
+    return _leb128(data)[0]
 
 
 def _signed(data: list[int]) -> int:
+    value, bits = _leb128(data)
+    return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def _leb128(data: list[int]) -> tuple[int, int]:
+    """Take a number (DWARF 5, 7.6) from the front: its bits as they are, and how many."""
     value = shift = 0
     while True:
         byte = data.pop(0)
         value |= (byte & 0x7F) << shift
         shift += 7
         if byte < 0x80:
-            return value - (1 << shift) if byte & 0x40 else value
+            return value, shift
 
 
 def _text(die: DIE, attribute: str) -> str:
