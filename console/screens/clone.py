@@ -10,13 +10,13 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Label
 
 from console.backend import Backend
-from console.figures import size_text
+from console.fit_cells import free_cell, label_cell, needs_cell, verdict_cell
 from console.mesos import Task, TaskSpec
 from console.model import State
 from console.planner import Fit, clone_fits, cloned
-from console.rows import LINK_MARKS, FleetRow, fleet_rows
+from console.rows import FleetRow, fleet_rows
 from console.screens.dialog import Dialog
-from console.spans import EMPTY, Line, Span, Tone, dim
+from console.spans import Line, dim
 from console.trouble import words
 from console.widgets.table import Column, Table
 
@@ -41,8 +41,8 @@ class Clone(Dialog[TaskSpec]):
         spec = self._original.spec
         columns: tuple[Column[FleetRow], ...] = (
             Column("TARGET", self._label, 22, grow=1),
-            Column("FREE", lambda row, _: _number(row, row.free), 10, right=True),
-            Column("NEEDS", self._needs, 10, right=True),
+            Column("FREE", lambda row, _: free_cell(row), 10, right=True),
+            Column("NEEDS", lambda row, _: needs_cell(self._fit(row)), 10, right=True),
             Column("FITS", self._verdict, 26, grow=2),
         )
         with Vertical(id="box") as box:
@@ -92,24 +92,16 @@ class Clone(Dialog[TaskSpec]):
 
     # -- cells
 
-    def _label(self, row: FleetRow, cells: int) -> Line:
-        mark, tone = LINK_MARKS[row.target.link]
-        here = row.target.name == self._original.spec.target
-        return (Span(f"{mark} ", tone), Span(row.target.name), dim(" here" if here else ""))
+    def _fit(self, row: FleetRow) -> Fit | None:
+        return self._fits.get(row.target.name)
 
-    def _needs(self, row: FleetRow, cells: int) -> Line:
-        fit = self._fits.get(row.target.name)
-        return (Span(size_text(fit.mem)),) if fit and fit.mem else (dim("–"),)  # noqa: RUF001
+    def _label(self, row: FleetRow, cells: int) -> Line:
+        here = row.target.name == self._original.spec.target
+        return (*label_cell(row), dim(" here" if here else ""))
 
     def _verdict(self, row: FleetRow, cells: int) -> Line:
-        fit = self._fits.get(row.target.name)
-        if fit is None:
-            return (dim("…"),)
-        if fit.never:
-            return (Span(f"✗ {fit.never[0]}", Tone.BAD),)
-        if fit.waits:
-            return (Span(f"◔ {fit.waits[0]}", Tone.WARN),)
-        return (Span("✓ fits", Tone.GOOD), dim(f", {size_text(fit.left)} left"))
+        fit = self._fit(row)
+        return (dim("…"),) if fit is None else verdict_cell(fit)
 
     # -- choosing
 
@@ -141,7 +133,3 @@ class Clone(Dialog[TaskSpec]):
             self._row_opened()
         else:
             self.dismiss(None)
-
-
-def _number(row: FleetRow, size: int) -> Line:
-    return (Span(size_text(size)),) if row.target.mem_bytes else EMPTY

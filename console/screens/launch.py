@@ -12,12 +12,12 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Label
 
 from console.backend import Backend
-from console.figures import size_text
+from console.fit_cells import free_cell, label_cell, needs_cell, verdict_cell
 from console.mesos import TaskSpec
 from console.model import Link, State
 from console.picker import Candidate, candidates, matching
 from console.planner import Draft, Fit, Plan, make_plan
-from console.rows import LINK_MARKS, FleetRow, fleet_rows
+from console.rows import FleetRow, fleet_rows
 from console.screens.dialog import Dialog
 from console.spans import EMPTY, Line, Span, Tone, dim, line, wrap
 from console.trouble import words
@@ -124,9 +124,9 @@ class Launch(Dialog[TaskSpec]):
 
     def _target_table(self) -> Table[FleetRow]:
         columns: tuple[Column[FleetRow], ...] = (
-            Column("TARGET", lambda row, _: self._label(row), 18, grow=1),
-            Column("FREE", lambda row, _: self._number(row, row.free), 10, right=True),
-            Column("NEEDS", lambda row, _: self._needs(row), 10, right=True),
+            Column("TARGET", lambda row, _: label_cell(row), 18, grow=1),
+            Column("FREE", lambda row, _: free_cell(row), 10, right=True),
+            Column("NEEDS", lambda row, _: needs_cell(self._fit(row)), 10, right=True),
             Column("FITS", lambda row, _: self._fits(row), 22, grow=2),
         )
         return Table(
@@ -142,26 +142,11 @@ class Launch(Dialog[TaskSpec]):
     def _fit(self, row: FleetRow) -> Fit | None:
         return self._plan.fits.get(row.target.name) if self._plan else None
 
-    def _label(self, row: FleetRow) -> Line:
-        mark, tone = LINK_MARKS[row.target.link]
-        return (Span(f"{mark} ", tone), Span(row.target.name))
-
-    def _number(self, row: FleetRow, size: int) -> Line:
-        return (Span(size_text(size)),) if row.target.mem_bytes else EMPTY
-
-    def _needs(self, row: FleetRow) -> Line:
-        fit = self._fit(row)
-        return (Span(size_text(fit.mem)),) if fit and fit.mem else (dim("–"),)  # noqa: RUF001
-
     def _fits(self, row: FleetRow) -> Line:
         fit = self._fit(row)
         if fit is None:
             return (dim(row.target.link.value),) if row.target.link is not Link.UP else EMPTY
-        if fit.never:
-            return (Span(f"✗ {fit.never[0]}", Tone.BAD),)
-        if fit.waits:
-            return (Span(f"◔ {fit.waits[0]}", Tone.WARN),)
-        return (Span("✓ fits", Tone.GOOD), dim(f", {size_text(fit.left)} left"))
+        return verdict_cell(fit)
 
     # -- coming up
 

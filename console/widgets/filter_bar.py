@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Label
 
 from console.filters import Filter
+from console.widgets.typed_line import TypedLine
 
 
-class FilterBar(Horizontal):
+class FilterBar(TypedLine):
     """`/`, an input, and how much passes. Filters while one types."""
 
     DEFAULT_CSS = """
-    FilterBar {
-        height: 1;
-        display: none;
-        background: $panel;
-        &.-on { display: block; }
-        Label { width: auto; padding: 0 1; color: $primary; text-style: bold; }
-        Input, Input:focus { width: 1fr; height: 1; border: none; padding: 0; background: $panel; }
-        #filter-count { color: $dim; text-style: none; }
-    }
+    FilterBar #filter-count { color: $dim; text-style: none; }
     """
 
     class Changed(Message):

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Label
 
+from console.widgets.typed_line import TypedLine
 
-class Prompt(Horizontal):
+
+class Prompt(TypedLine):
     """`kind` tells its screen what the text is for. Up and down go through what was given before."""
 
     DEFAULT_CSS = """
-    Prompt {
-        height: 1;
-        display: none;
-        background: $panel;
-        &.-on { display: block; }
-        Label { width: auto; padding: 0 1; color: $primary; text-style: bold; }
-        Input, Input:focus { width: 1fr; height: 1; border: none; padding: 0; background: $panel; }
-        #prompt-note { color: $dim; text-style: none; max-width: 60%; }
-    }
+    Prompt #prompt-note { color: $dim; text-style: none; max-width: 60%; }
     """
 
     class Given(Message):
