@@ -94,7 +94,8 @@ class Executors:
         self._sandboxes = sandboxes
         self._tasks: dict[str, TaskRecord] = {}
         self._lines: dict[str, Lines] = {}
-        self._mem_limit = target.describe().mem_bytes or None
+        description = target.describe()
+        self._mem_limit, self._bursts = description.mem_bytes or None, description.bursts
         self._settled = Once()
         """What an earlier life left on the target is known: before that nothing may be spawned."""
 
@@ -203,7 +204,8 @@ class Executors:
     async def _prepare(self, task: TaskRecord, source: Source) -> None:
         try:
             module = await self._fetcher.module(source)
-            launch = launch_of(task.info, task.target_key, module, self._mem_limit)
+            limit, bursts = self._mem_limit, self._bursts
+            launch = launch_of(task.info, task.target_key, module, limit, bursts=bursts)
             await self._settled.wait()
             await self._owner.durable()  # or a restarted gateway would take it for a stray
             self._sandboxes.begin(task, module)

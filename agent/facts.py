@@ -16,10 +16,10 @@ CAPABILITIES = (
     mesos.SlaveInfo.Capability.RESOURCE_PROVIDER,
     mesos.SlaveInfo.Capability.AGENT_OPERATION_FEEDBACK,
     mesos.SlaveInfo.Capability.AGENT_DRAINING,
+    mesos.SlaveInfo.Capability.TASK_RESOURCE_LIMITS,
 )
 """What these agents can do. Without the first three, frameworks that have roles get no offers of ours. With
-RESOURCE_PROVIDER reservations come as operations, one by one. RESIZE_VOLUME and TASK_RESOURCE_LIMITS make
-no sense without files and with exact budgets."""
+RESOURCE_PROVIDER reservations come as operations, one by one. RESIZE_VOLUME makes no sense without files."""
 
 TARGET_ATTRIBUTE = "target"
 """Names the target behind an agent, as on the command line: its hostname is the gateway's."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.errors import TaskError
-from agent.facts import items_of, mem_bytes, ranges_of, scalar_of
+from agent.facts import items_of, mem_bytes, ranges_of, round_scalar, scalar_of
 from agent.proto import mesos_pb2 as mesos
 from hal.target import Budget, Grants, Launch
 
@@ -26,6 +27,8 @@ WHAT_WE_RUN = (
 CHECKS = (("check", mesos.CheckInfo.COMMAND), ("health_check", mesos.HealthCheck.COMMAND))
 """Fields of TaskInfo, and the type that is served, in the order in which a guest's exports are numbered."""
 _FORM = 'command.value = "healthy", command.shell = false'
+_MOST_MEM = 4096.0
+"""MB: as much as a 32-bit memory can have."""
 _PIN_LIMIT = 4096
 """Pins of one task; a range of billions would not fit in memory."""
 
@@ -90,13 +93,17 @@ def check_module(module: bytes, source: Source, limit: int) -> bytes:
     return module
 
 
-def launch_of(task: mesos.TaskInfo, key: str, module: bytes, mem_limit: int | None) -> Launch:
-    """What the target gets. `mem_limit` is the exact size behind the agent's `mem`, in bytes."""
+def launch_of(
+    task: mesos.TaskInfo, key: str, module: bytes, mem_limit: int | None, *, bursts: bool = False
+) -> Launch:
+    """What the target gets. `mem_limit` is the exact size behind the agent's `mem`, in bytes; `bursts` is as
+    in the target's Description."""
+    budget = budget_of(task, mem_limit)
     return Launch(
         key=key,
         module=module,
         arguments=tuple(command_of(task).arguments),
-        budget=budget_of(task, mem_limit),
+        budget=replace(budget, burst=burst_of(task, bursts)),
         grants=Grants(gpio=_pins_of(task.resources), sensors=items_of(task.resources, "sensors")),
         checked=exports_of(task),
     )
@@ -121,6 +128,29 @@ def budget_of(task: mesos.TaskInfo, mem_limit: int | None) -> Budget:
         memory=_bytes_label(labels, MEMORY),
         log=_bytes_label(labels, LOG),
     )
+
+
+def burst_of(task: mesos.TaskInfo, bursts: bool) -> int:
+    """Bytes past `mem` that TaskInfo.limits admits. TaskError for a limit that nothing would keep.
+
+    A master has seen to it that none is below what the task holds, and that they are of cpus and mem only.
+    """
+    limits = {name: limit.value for name, limit in task.limits.items()}
+    if math.isfinite(most := limits.get("cpus", math.inf)) and most > scalar_of(task.resources, "cpus"):
+        raise TaskError(
+            f"The task's limit of {most:g} cpus would not be kept: what others leave idle is for all.",
+            remedy='Make it "Infinity", or leave it out.',
+        )
+    mem = scalar_of(task.resources, "mem")
+    most = min(limits.get("mem", mem), _MOST_MEM)
+    if round_scalar(most) <= round_scalar(mem):
+        return 0
+    if not bursts:
+        raise TaskError(
+            f"The task's limit of {most:g} MB is above its mem of {mem:g}; no device takes memory back.",
+            remedy="Ask for as much mem as it needs, without a limit of mem.",
+        )
+    return mem_bytes(most) - mem_bytes(mem)
 
 
 def exports_of(task: mesos.TaskInfo) -> tuple[str, ...]:

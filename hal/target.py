@@ -60,6 +60,8 @@ class Description:
     mem_bytes: int
     identity: str = ""
     """What the device itself says who it is, by whatever name and way it is reached; empty where it can't."""
+    bursts: bool = False
+    """Whether it can give an executor memory past its `mem` without lacking it for others: Budget.burst."""
 
 
 # -- what a task asks ---------------------------------------------------------------------------
@@ -71,7 +73,8 @@ class Budget:
 
     `total` bytes is the task's `mem`, to be split into code, stack, linear memory, log and result;
     a part given in bytes is exact, a part that is None is chosen by the target. `total` None means
-    "what it needs" (only `mma run` without --mem asks so). `cpus` is the share of one core.
+    "what it needs" (only `mma run` without --mem asks so). `cpus` is the share of one core. `burst` is
+    how many bytes the linear memory may grow to past `total`, where the target bursts.
     """
 
     total: int | None = None
@@ -79,6 +82,7 @@ class Budget:
     stack: int | None = None
     memory: int | None = None
     log: int | None = None
+    burst: int = 0
 
 
 @dataclass(frozen=True, slots=True)

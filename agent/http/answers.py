@@ -39,7 +39,7 @@ def compress(request: web.BaseRequest, response: web.StreamResponse) -> None:
 
 def ok_json(data: Any, callback: str | None = None) -> web.Response:
     """JSON, or JSONP for the master's web UI, which asks from another origin (`?jsonp=name`)."""
-    text = json.dumps(data, separators=(",", ":"))
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     if callback is None:
         return ok(text.encode(), JSON)
     if not _CALLBACK.fullmatch(callback):

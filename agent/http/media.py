@@ -191,4 +191,4 @@ async def read_record(stream: StreamReader) -> bytes | None:
 
 def dumps(value: object) -> bytes:
     """JSON without spaces."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()

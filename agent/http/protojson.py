@@ -82,7 +82,14 @@ def _value(field: FieldDescriptor, value: Any, v1: bool) -> Any:
         return name.replace("SLAVE", "AGENT") if v1 else name
     if field.type == FieldDescriptor.TYPE_BYTES:
         return base64.b64encode(value).decode()
-    return value
+    return number(value) if isinstance(value, float) else value
+
+
+def number(value: float) -> float | str:
+    """The number, or the name of what is none in JSON: a limit may be "Infinity"."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 # -- in --------------------------------------------------------------------------------------------------

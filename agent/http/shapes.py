@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agent.facts import round_scalar
-from agent.http.protojson import Json, to_json
+from agent.http.protojson import Json, number, to_json
 from agent.proto import mesos_pb2 as mesos
 
 ALWAYS = ("disk", "mem", "gpus", "cpus")
@@ -116,7 +116,7 @@ def task_json(task: mesos.Task) -> Json:
         "resources": resources_json(task.resources),
     }
     if task.limits:
-        shown["limits"] = {name: task.limits[name].value for name in sorted(task.limits)}
+        shown["limits"] = {name: number(task.limits[name].value) for name in sorted(task.limits)}
     shown["role"] = task.resources[0].allocation_info.role if task.resources else ""
     shown["statuses"] = [status_json(status) for status in task.statuses]
     if task.HasField("user"):

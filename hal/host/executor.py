@@ -71,6 +71,7 @@ class Executor:
         module: binary.Module,
         arguments: Sequence[str],
         parts: Parts,
+        burst: int,
         *,
         cpus: float,
         since: float,
@@ -81,6 +82,7 @@ class Executor:
         on_ended: Callable[[Outcome], None],
     ) -> None:
         self.parts = parts
+        self._most_memory = parts.linear + burst
         self.ring = LogRing(parts.log, on_log)
         self._module = module
         self._cpus = cpus
@@ -162,7 +164,7 @@ class Executor:
         with Module(self._engine, export_memory(self._module)) as module, Store(self._engine) as store:
             self._on_stage(Stage.COMPILE, True)
             self._on_stage(Stage.LINK, False)
-            store.set_limits(memory_size=self.parts.linear, instances=1, memories=1)
+            store.set_limits(memory_size=self._most_memory, instances=1, memories=1)
             store.set_epoch_deadline(1)
             with Linker(self._engine) as linker:
                 self._guest.define(linker)

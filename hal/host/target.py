@@ -99,7 +99,7 @@ class HostTarget:
         # Executors write nothing to disk; masters want some of it for the executor of a task group.
         disk = shutil.disk_usage(tempfile.gettempdir()).total // 2 // MEBIBYTE
         resources = (Scalar("cpus", self._cpus), Scalar("mem", megabytes), Scalar("disk", disk))
-        return Description(self._name, resources, attributes, self._mem)
+        return Description(self._name, resources, attributes, self._mem, bursts=True)
 
     async def recover(
         self, keys: Collection[str], offsets: Mapping[str, int] | None = None
@@ -192,6 +192,7 @@ class HostTarget:
             module,
             launch.arguments,
             parts,
+            launch.budget.burst,
             cpus=launch.budget.cpus,
             since=self._since,
             checked=launch.checked,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from fractions import Fraction
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.errors import TaskError
 from agent.facts import attributes_of, mem_bytes, resources_of, round_scalar
-from agent.launch import Source, budget_of, check_module, launch_of, source_of
+from agent.launch import Source, budget_of, burst_of, check_module, launch_of, source_of
 from agent.proto import mesos_pb2 as mesos
 from agent.verdict import TERMINAL, Kill, judge
 from hal.target import MEBIBYTE, Budget, Cause, Description, Ended, Grants, Items, Ranges, Scalar
@@ -120,6 +121,25 @@ def test_budgets_take_labels_and_end_at_the_device() -> None:
     assert budget_of(info, 65536) == Budget(total=65536, cpus=0.25, stack=2048, memory=0, log=512)
     assert budget_of(info, None).total == 66060
     assert budget_of(task(), 65536) == Budget()
+
+
+def test_limits_are_kept_or_refused() -> None:
+    info = task()
+    scalar(info, "mem", 1.0)
+    scalar(info, "cpus", 0.1)
+    assert burst_of(info, bursts=False) == 0
+    info.limits["mem"].value, info.limits["cpus"].value = 1.0, math.inf
+    assert burst_of(info, bursts=False) == 0
+    info.limits["mem"].value = 1.5
+    assert burst_of(info, bursts=True) == MEBIBYTE // 2
+    assert launch_of(info, "k", MODULE, None, bursts=True).budget.burst == MEBIBYTE // 2
+    with pytest.raises(TaskError, match=r"limit of 1\.5 MB is above its mem of 1;"):
+        burst_of(info, bursts=False)
+    info.limits["mem"].value = math.inf
+    assert burst_of(info, bursts=True) == 4095 * MEBIBYTE
+    info.limits["cpus"].value = 0.5
+    with pytest.raises(TaskError, match=r"limit of 0\.5 cpus would not be kept"):
+        burst_of(info, bursts=True)
 
 
 @pytest.mark.parametrize("text", ["", "-1", "2k", "1.5", "9" * 13])

@@ -62,6 +62,13 @@ SLEEP = bytes(
 TRAP = bytes(wat2wasm('(module (func (export "main") unreachable))'))
 FAIL = bytes(wat2wasm('(module (func (export "main") (result i32) (i32.const 7)))'))
 MEM = [scalar("cpus", 0.01), scalar("mem", 1)]
+GROW = bytes(
+    wat2wasm(
+        """(module (memory 1) (func (export "main") (result i32)
+        (i32.eq (memory.grow (i32.const 63)) (i32.const -1))))"""
+    )
+)
+"""Fails unless its memory grows to 4 MiB."""
 
 
 @dataclass
@@ -159,6 +166,26 @@ async def test_the_example_of_the_documentation(bench: Bench) -> None:
     await bench.scheduler.call("ACCEPT", accept=call["accept"])
     status = await bench.scheduler.status("hello-1", "TASK_FINISHED")
     assert status["data"] == "aGVsbG8="
+
+
+async def test_limits_let_memory_grow_past_mem(bench: Bench) -> None:
+    infinite = {"cpus": {"value": "Infinity"}}
+    await bench.scheduler.run(GROW, "no", resources=MEM, limits=infinite)
+    await bench.scheduler.status("no", "TASK_FAILED")
+    await bench.scheduler.run(GROW, "yes", resources=MEM, limits=infinite | {"mem": {"value": 8}})
+    await bench.scheduler.status("yes", "TASK_FINISHED")
+    await bench.scheduler.run(GROW, "halt", resources=MEM, limits={"cpus": {"value": 1.5}})
+    assert "would not be kept" in (await bench.scheduler.status("halt", "TASK_FAILED"))["message"]
+    await bench.scheduler.run(SLEEP, "rests", resources=MEM, limits=infinite | {"mem": {"value": 8}})
+    await bench.scheduler.status("rests", "TASK_RUNNING")
+    name, address = bench.gateway.agents["host"].pid.split("@")
+    theirs, ours = (
+        await get(f"http://{bench.master.address}/master/state"),
+        await get(f"http://{address}/{name}/state"),
+    )
+    (task,) = ours["frameworks"][0]["executors"][0]["tasks"]
+    assert task == theirs["frameworks"][0]["tasks"][0]
+    assert task["limits"] == {"cpus": "Infinity", "mem": 8.0}
 
 
 async def test_bad_tasks_fail_in_words_and_the_next_one_runs(bench: Bench, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.end_to_end
 
 ROLE = "lab"
 FLAGS = {"allocation_interval": "100ms"}
-NOT_OURS = {"RESIZE_VOLUME", "TASK_RESOURCE_LIMITS"}
-"""Capabilities that make no sense on a device: it has no volumes, and its budgets are exact."""
+NOT_OURS = {"RESIZE_VOLUME"}
+"""Capabilities that make no sense on a device: it has no volumes."""
 
 
 def shape(value: Any) -> Any:

@@ -242,7 +242,9 @@ def test_shares_and_promptness(boot: Callable[..., Kernel], firmware: Firmware) 
         used = [kernel.look(guest)[6] - early for guest, early in zip(guests, before, strict=True)]
         total = sum(used)
     assert [part / total for part in used] == pytest.approx([0.1, 0.3, 0.6], abs=0.1)
-    most = 1000 + (5000 << shift) // 1000  # microseconds: a slice that runs ends first, and 5,000 instructions
+    most = (
+        1000 + (5000 << shift) // 1000
+    )  # microseconds: a slice that runs ends first, and 5,000 instructions
     sleeper = """
     void start(void) {
         int late = 0;
