@@ -97,14 +97,14 @@ class MasterDouble:
         """What came of one kind, oldest first."""
         return [message for _, message in self.got if isinstance(message, kind)]
 
-    async def until(self, condition: Callable[[], Any], timeout: float = 5.0) -> Any:
+    async def until(self, condition: Callable[[], Any], timeout: float = 60.0) -> Any:
         """Wait until `condition` gives something true."""
         async with asyncio.timeout(timeout), self._changed:
             while not (found := condition()):
                 await self._changed.wait()
             return found
 
-    async def take(self, kind: type[M], count: int = 1, timeout: float = 5.0) -> M:
+    async def take(self, kind: type[M], count: int = 1, timeout: float = 60.0) -> M:
         """The `count`-th message of one kind, once it came."""
         await self.until(lambda: len(self.all(kind)) >= count, timeout)
         return self.all(kind)[count - 1]

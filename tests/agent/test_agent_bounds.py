@@ -149,14 +149,14 @@ async def test_messages_that_are_being_read_have_a_bound_together(monkeypatch: p
     head = PING.replace(b"\r\n\r\n", b"\r\nContent-Length: 700000\r\n\r\n")
     async with opened() as port:
         _, first = await connect(port, head, bytes(600_000))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while port._reading < 600_000:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         second, writer = await connect(port, head, bytes(700_000))
         assert b"503" in await second.readline()
         first.transport.abort()
         writer.transport.abort()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while port._reading:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

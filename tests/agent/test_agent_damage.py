@@ -49,7 +49,7 @@ async def outcome(master: MasterDouble, folder: Path, *, strict: bool = True) ->
         async with Gateway(master.address, [], config(folder, strict=strict)) as gateway:
             events = gateway.events()
             await gateway.add(target)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 async for event in events:
                     if isinstance(event, Registered):
                         return "registered"

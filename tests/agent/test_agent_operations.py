@@ -205,7 +205,7 @@ async def _comes_back(master: MasterDouble, folder: Path, target: TargetDouble, 
     async with Gateway(master.address, [], config) as gateway:
         events = gateway.events()
         await gateway.add(target)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             async for event in events:
                 return event.reason if isinstance(event, Stopped) else ""
     return ""

@@ -53,7 +53,7 @@ class Bench:
 
     async def forgotten(self, task_id: str) -> None:
         """The task's last acknowledgement is there."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.gateway.agents["a"].tasks.book.task(("F0", task_id)) is not None:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

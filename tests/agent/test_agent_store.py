@@ -58,7 +58,7 @@ async def test_many_readers_and_writers_at_once(tmp_path: Path) -> None:
             await store.durable()
             assert await store.read("SELECT 1 FROM agents WHERE name = ?", f"{number}-{turn}")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(user(number) for number in range(100)))
     assert len(await names(store)) == 500
     await store.close()

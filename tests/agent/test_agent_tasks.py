@@ -48,7 +48,7 @@ class Bench:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for what no message tells."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

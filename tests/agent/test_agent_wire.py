@@ -57,7 +57,7 @@ class Recorder:
         self.changed.set()
 
     async def until(self, count: int) -> list[framing.Message]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.got) < count:
                 self.changed.clear()
                 await self.changed.wait()
@@ -77,7 +77,7 @@ async def exchange(port: Port, data: bytes, answers: int = 1) -> bytes:
     reader, writer = await asyncio.open_connection(*port.address)
     writer.write(data)
     got = b""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while got.count(b"HTTP/1.1 ") < answers:
             part = await reader.read(65536)
             assert part, f"the connection ended after {got!r}"
@@ -226,7 +226,7 @@ async def test_a_lost_connection_is_reported_and_opened_again(port: Port) -> Non
     port.send("slave(1)", peer, Sealed("a.B", b"1"))
     await actor.until(1)
     await other.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while mine.lost != [peer.peer]:
             mine.changed.clear()
             await mine.changed.wait()
@@ -251,7 +251,7 @@ async def test_the_end_of_a_peers_last_connection_is_told(port: Port) -> None:
     await asyncio.sleep(0.05)
     assert actor.left == []
     writers[1].transport.abort()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not actor.left:
             actor.changed.clear()
             await actor.changed.wait()
@@ -267,7 +267,7 @@ async def test_nobody_there_is_reported_too(port: Port) -> None:
     await closed.close()
     for attempt in (1, 2):
         port.send("slave(1)", nobody, Sealed("a.B", b""))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(mine.lost) < attempt:
                 mine.changed.clear()
                 await mine.changed.wait()

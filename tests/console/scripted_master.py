@@ -46,7 +46,7 @@ class ScriptedMaster:
 
     async def call(self, kind: str, count: int = 1) -> Json:
         """Wait for the `count`th call of a kind."""
-        async with asyncio.timeout(5), self._called:
+        async with asyncio.timeout(60), self._called:
             await self._called.wait_for(lambda: len(self._of(kind)) >= count)
         return self._of(kind)[count - 1]
 

@@ -29,7 +29,7 @@ def spec(**resources: float) -> TaskSpec:
 
 
 async def next_of(queue: asyncio.Queue[Event], kind: type[E]) -> E:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             event = await queue.get()
             if isinstance(event, kind):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Return when the condition, a plain or an async function, holds; TimeoutError if it does not."""
     async with asyncio.timeout(seconds):
         while True:
@@ -20,7 +20,7 @@ async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
             await asyncio.sleep(0.005)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 5.0) -> bool:
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     """Whether the condition comes to hold within that time."""
     end = time.monotonic() + seconds
     while not condition():
@@ -30,7 +30,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 5.0) -> bool:
     return True
 
 
-def gone(pid: int, seconds: float = 5.0) -> bool:
+def gone(pid: int, seconds: float = 60.0) -> bool:
     """Whether a process ends within that time."""
     return wait_until(lambda: ended(pid), seconds)
 

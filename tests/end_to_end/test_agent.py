@@ -151,9 +151,15 @@ async def test_a_task_computes_and_its_result_comes_back(bench: Bench) -> None:
     assert agent["active"]
     assert agent["pid"] == bench.gateway.agents["host"].pid
     assert agent["resources"]["mem"] == 64.0
-    offer = await bench.scheduler.offer()  # nothing stays in use
-    held = {item["name"]: item.get("scalar", {}).get("value") for item in offer["resources"]}
-    assert (held["cpus"], held["mem"]) == (2.0, 64.0)
+
+    def nothing_in_use() -> bool:
+        found = [
+            {item["name"]: item.get("scalar", {}).get("value") for item in offer["resources"]}
+            for offer in bench.scheduler.offers.values()
+        ]
+        return any((held["cpus"], held["mem"]) == (2.0, 64.0) for held in found)
+
+    await bench.scheduler.until(nothing_in_use)
 
 
 async def test_the_example_of_the_documentation(bench: Bench) -> None:
@@ -268,7 +274,7 @@ async def test_messages_both_ways_and_a_kill_with_grace(bench: Bench) -> None:
     await bench.scheduler.status("t", "TASK_RUNNING")
     body = {"executor_id": {"value": "t"}, "agent_id": {"value": bench.agent_id}}
     hello = {**body, "data": base64.b64encode(b"hello").decode()}
-    async with asyncio.timeout(15):  # the guest may not listen yet, and Mesos promises nothing
+    async with asyncio.timeout(60):  # the guest may not listen yet, and Mesos promises nothing
         while not bench.scheduler.messages:
             await bench.scheduler.call("MESSAGE", message=hello)
             await asyncio.sleep(0.2)
@@ -318,7 +324,7 @@ async def test_a_torn_down_framework_leaves_nothing_running(bench: Bench) -> Non
     await bench.scheduler.run(SLEEP, "t")
     await bench.scheduler.status("t", "TASK_RUNNING")
     await bench.scheduler.call("TEARDOWN")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while bench.gateway.agents["host"].tasks.book.frameworks:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert not await bench.gateway.agents["host"].target.usage()
@@ -332,7 +338,7 @@ async def test_a_broken_link_costs_no_task(bench: Bench) -> None:
     await bench.scheduler.status("t", "TASK_RUNNING")
     events = bench.gateway.events()
     bench.cut_links()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for event in events:
             if isinstance(event, Registered):
                 assert event.again
@@ -353,7 +359,7 @@ async def test_a_broken_link_under_a_framework_that_does_not_checkpoint(bench: B
         bench.cut_links()
         await careless.until(lambda: set(careless.states("t")) & {"TASK_LOST", "TASK_GONE"})
         host = bench.gateway.agents["host"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while host.tasks.book.frameworks or await host.target.usage():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await careless.run(FAIL, "next")
@@ -366,7 +372,7 @@ async def test_a_restarted_master_has_its_agent_and_task_back(bench: Bench) -> N
     agent_id, events = bench.agent_id, bench.gateway.events()
     await bench.master.restart()
     begin = time.monotonic()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for event in events:
             if isinstance(event, Registered):
                 break
@@ -403,7 +409,7 @@ async def test_draining(bench: Bench) -> None:
     await operator(bench.master, "DRAIN_AGENT", drain_agent={"agent_id": {"value": bench.agent_id}})
     status = await bench.scheduler.status("t", "TASK_KILLED")
     assert status["reason"] == "REASON_AGENT_DRAINING"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await bench.agents())["host"]["drain_info"]["state"] != "DRAINED":  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
@@ -413,7 +419,7 @@ async def test_an_agent_marked_gone_stops(bench: Bench) -> None:
     await bench.scheduler.status("t", "TASK_RUNNING")
     events = bench.gateway.events()
     await operator(bench.master, "MARK_AGENT_GONE", mark_agent_gone={"agent_id": {"value": bench.agent_id}})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for event in events:
             if isinstance(event, Stopped):
                 assert "gone" in event.reason
@@ -433,7 +439,7 @@ async def test_500_agents_behind_several_ports(master: Master) -> None:
         events = gateway.events()
         for target in targets:
             await gateway.add(target)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             known = 0
             async for event in events:
                 known += isinstance(event, Registered)

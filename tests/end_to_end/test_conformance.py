@@ -100,7 +100,7 @@ async def play(master: Master, agent_id: str) -> dict[str, Any]:
         # draining
         drain = {"agent_id": offer["agent_id"], "max_grace_period": {"nanoseconds": 10**9}}
         await operator(master, "DRAIN_AGENT", drain_agent=drain)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (drained := await agent_of(master)).get("drain_info", {}).get("state") != "DRAINED":  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         seen["drained"] = shape({name: drained[name] for name in ("drain_info", "deactivated")})

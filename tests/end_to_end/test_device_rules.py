@@ -50,7 +50,7 @@ def sensor(name: str) -> dict[str, Any]:
     return {"name": "sensors", "type": "SET", "set": {"item": [name]}, "allocation_info": {"role": "*"}}
 
 
-async def until(condition: Callable[[], Awaitable[bool]], timeout: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], timeout: float = 60.0) -> None:
     """Ask again and again until it holds."""
     async with asyncio.timeout(timeout):
         while not await condition():  # noqa: ASYNC110 - the machine tells nobody when a pin moves
@@ -72,7 +72,7 @@ class Board:
         """What the executors logged."""
         return b"".join(event.data for event in self.events if isinstance(event, Output)).decode()
 
-    async def saw(self, condition: Callable[[], object], timeout: float = 30.0) -> None:
+    async def saw(self, condition: Callable[[], object], timeout: float = 60.0) -> None:
         """Wait for what the target's events make true."""
         async with asyncio.timeout(timeout), self.changed:
             await self.changed.wait_for(condition)

@@ -50,7 +50,7 @@ async def cluster() -> AsyncIterator[tuple[Master, Gateway, HostTarget]]:
     await target.close()
 
 
-async def until(condition: Callable[[], Awaitable[Any]], timeout: float = 15.0) -> None:
+async def until(condition: Callable[[], Awaitable[Any]], timeout: float = 60.0) -> None:
     async with asyncio.timeout(timeout):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -139,7 +139,7 @@ async def test_a_machine_in_maintenance_is_asked_back_taken_down_and_let_in_agai
         assert offer["unavailability"]["start"] == when["start"]
 
         await operator(master, "START_MAINTENANCE", start_maintenance={"machines": [machine]})
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             async for event in events:
                 if isinstance(event, Stopped):
                     assert "Machine DOWN" in event.reason
@@ -148,7 +148,7 @@ async def test_a_machine_in_maintenance_is_asked_back_taken_down_and_let_in_agai
         await idle(gateway, target)
 
         await gateway.add(target)  # too early: the machine is down
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             async for event in events:
                 if isinstance(event, Stopped):
                     assert "DOWN" in event.reason

@@ -94,6 +94,11 @@ class Pair:
         self.bases = (native, ours)
         self.session = session
 
+    async def has_id(self, base: str) -> bool:
+        """Whether that agent is there (a native one is not at once) and knows its id."""
+        async with self.session.get(f"{base}/slave(1)/state") as response:
+            return response.status == 200 and bool((await response.json())["id"])
+
     async def get(self, path: str) -> list[Any]:
         found = []
         for base in self.bases:
@@ -132,8 +137,8 @@ async def pair() -> AsyncIterator[Pair]:
         ):
             ip, port = gateway.addresses[0]
             made = Pair(f"http://{master.address}", f"http://{ip}:{port}", session)
-            async with asyncio.timeout(20):
-                while not all(state["id"] for state in await made.get("/slave(1)/state")):  # noqa: ASYNC110
+            async with asyncio.timeout(60):
+                while not all(await made.has_id(base) for base in made.bases):
                     await asyncio.sleep(0.1)
             yield made
     finally:
@@ -178,7 +183,7 @@ async def test_answers_have_the_same_shape_after_a_task(pair: Pair) -> None:
             }
             await framework.launch(await framework.offer(agent_id), task)
             await framework.status(name, "TASK_FAILED")
-        async with asyncio.timeout(15):  # until both agents know that it is known
+        async with asyncio.timeout(60):  # until both agents know that it is known
             while any([_tasks_left(state) for state in await pair.get("/slave(1)/state")]):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         found = await compare(pair)

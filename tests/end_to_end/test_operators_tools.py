@@ -80,7 +80,7 @@ async def tools() -> AsyncIterator[Tools]:
             Scheduler(master.address) as scheduler,
             aiohttp.ClientSession() as session,
         ):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not (agent_id := gateway.agents["second"].agent_id):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             await scheduler.run(TICKER, "ticker", agent_id)
@@ -113,7 +113,7 @@ async def test_the_web_ui_shows_sandbox_log_and_statistics(tools: Tools) -> None
     assert names == ["budget.txt", "module.wasm", "stderr", "stdout"]
     log = f"{executor['directory']}/stdout"
     size = 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while size < 50:  # the pager asks again and again
             size = (await tools.jsonp(f"{prefix}/files/read", path=log, offset="-1"))["offset"]
     page = await tools.jsonp(f"{prefix}/files/read", path=log, offset=str(size - 10), length="50000")

@@ -95,7 +95,7 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
         self._reader = asyncio.create_task(self._subscribe())
         await self.until(lambda: bool(self.id))
 
-    async def until(self, condition: Callable[[], Any], timeout: float = 15.0) -> Any:
+    async def until(self, condition: Callable[[], Any], timeout: float = 60.0) -> Any:
         """Wait until `condition` is true; returns what it gave."""
         async with asyncio.timeout(timeout):
             async with self.changed:
@@ -103,7 +103,7 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
                     await self.changed.wait()
                 return found
 
-    async def offer(self, agent_id: str = "", timeout: float = 15.0) -> Json:
+    async def offer(self, agent_id: str = "", timeout: float = 60.0) -> Json:
         """The next offer, of one agent or of any."""
 
         def find() -> Json | None:
@@ -123,7 +123,7 @@ class Scheduler(AbstractAsyncContextManager["Scheduler"]):
                 found.append(update["state"])
         return found
 
-    async def status(self, task_id: str, state: str, timeout: float = 15.0) -> Json:
+    async def status(self, task_id: str, state: str, timeout: float = 60.0) -> Json:
         """The first update that tells this state of the task."""
 
         def find() -> Json | None:

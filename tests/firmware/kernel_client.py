@@ -209,7 +209,7 @@ class Kernel:
         self.send(to_frame(message.encode()))
         return self.answer()
 
-    def answer(self, seconds: float = 10.0) -> Message:
+    def answer(self, seconds: float = 60.0) -> Message:
         """The next message that is no notification."""
         for frame in self.frames(seconds):
             answer = self._message(frame)
@@ -280,7 +280,7 @@ class Kernel:
     def look_state(self, number: int) -> State:
         return State(self.get(f"x/{number}")[1])
 
-    def ended(self, spawned: Spawned, seconds: float = 10.0) -> dict[int, Any]:
+    def ended(self, spawned: Spawned, seconds: float = 60.0) -> dict[int, Any]:
         """X once the executor has ended."""
         deadline = time.monotonic() + seconds
         while (found := self.look(spawned))[1] != State.ENDED:

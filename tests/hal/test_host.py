@@ -115,7 +115,7 @@ async def test_kill_ends_a_loop_and_a_sleep(host: HostTarget, text: str) -> None
     await asyncio.sleep(0.02)
     assert (await host.usage())["a"].code_bytes > 0
     await host.kill("a")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         ended = await anext(stream)
     assert isinstance(ended, Ended)
     assert (ended.cause, ended.message) == (Cause.KILLED, "The executor was killed.")
@@ -140,7 +140,7 @@ async def test_killed_before_it_began(host: HostTarget) -> None:
     stream = host.events()
     await host.spawn(Launch("a", wasm(guests.SPIN)))
     await host.kill("a")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         while not isinstance(event := await anext(stream), Ended):
             pass
     assert event.cause is Cause.KILLED

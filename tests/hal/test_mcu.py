@@ -75,7 +75,7 @@ async def forever(device: DeviceDouble, executor: Executor) -> None:
 
 async def until(stream: AsyncIterator[Event], wanted: Callable[[Event], bool]) -> Event:
     """The next event that is wanted."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not wanted(event := await anext(stream)):
             pass
     return event

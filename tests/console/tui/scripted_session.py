@@ -413,7 +413,7 @@ async def settle(pilot: Pilot[None], done: Callable[[], bool] = lambda: True) ->
     """Until the script is folded and drawn, and `done` holds. Fails after five seconds."""
     app = pilot.app
     assert isinstance(app, ConsoleApp)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (app.settled and done()):  # noqa: ASYNC110 (drawing has no event that ends it)
             await asyncio.sleep(0.01)
     await pilot.pause()

@@ -42,7 +42,7 @@ async def session(gdb: None, stub: BadStub, program: Path) -> AsyncIterator[Sess
         yield session
 
 
-async def first(events: Listener, kind: type[_T], timeout: float = 15.0) -> _T:
+async def first(events: Listener, kind: type[_T], timeout: float = 60.0) -> _T:
     async with asyncio.timeout(timeout):
         async for event in events:
             if isinstance(event, kind):
