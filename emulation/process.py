@@ -34,14 +34,15 @@ class Child:
     Its stdout and stderr go to the file `log`, or else are read here and their last 8 KiB kept.
     """
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, pid: int, log: Path | None) -> None:
+    def __init__(
+        self, name: str, process: asyncio.subprocess.Process, pid: int, log: Path | None, log_fd: int | None
+    ) -> None:
         self.name = name
         self.pid = pid
         self.log = log
         self._process = process
         self._kept = bytearray()
-        # Held open, for the file may be in `scratch` and gone when its last words are asked for.
-        self._log_fd = os.open(log, os.O_RDONLY) if log is not None else None
+        self._log_fd = log_fd
         self._reading: asyncio.Task[None] | None = None
         if process.stderr is not None:
             self._reading = asyncio.create_task(self._read(process.stderr), name=f"stderr of {name}")
@@ -62,6 +63,8 @@ class Child:
         name = name or Path(program[0]).name
         ran.info("%s", shlex.join(program))
         output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644) if log else None
+        # Held open, for the file may be in `scratch` and soon gone, and its last words are asked for then.
+        log_fd = os.open(log, os.O_RDONLY) if log else None
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(_SUPERVISE), str(scratch or ""), *program),
@@ -72,21 +75,22 @@ class Child:
                 cwd=cwd,
                 start_new_session=True,
             )
+        except BaseException:
+            if log_fd is not None:
+                os.close(log_fd)
+            raise
         finally:
             if output is not None:
                 os.close(output)
-        assert process.stdout is not None
         try:
-            word, _, rest = (await process.stdout.readline()).decode().strip().partition(" ")
+            pid = await _pid_of(process, name)
         except BaseException:
             _close(process)
+            if log_fd is not None:
+                os.close(log_fd)
             raise
-        if word != "pid":
-            _close(process)
-            await process.wait()
-            raise ProcessError(f"{name} could not be started: {rest or 'its supervisor failed'}.")
-        _log.debug("started %s, pid %s", name, rest)
-        return cls(name, process, int(rest), log)
+        _log.debug("started %s, pid %d", name, pid)
+        return cls(name, process, pid, log, log_fd)
 
     @property
     def alive(self) -> bool:
@@ -158,6 +162,17 @@ class Child:
         while data := await stream.read(4096):
             self._kept += data
             del self._kept[:-_TAIL]
+
+
+async def _pid_of(process: asyncio.subprocess.Process, name: str) -> int:
+    """The program's process id, as its supervisor tells it. ProcessError if there is none."""
+    assert process.stdout is not None
+    word, _, rest = (await process.stdout.readline()).decode().strip().partition(" ")
+    if word != "pid":
+        _close(process)
+        await process.wait()
+        raise ProcessError(f"{name} could not be started: {rest or 'its supervisor failed'}.")
+    return int(rest)
 
 
 def _close(process: asyncio.subprocess.Process) -> None:

@@ -153,11 +153,12 @@ async def test_a_task_computes_and_its_result_comes_back(bench: Bench) -> None:
     assert agent["resources"]["mem"] == 64.0
 
     def nothing_in_use() -> bool:
-        found = [
-            {item["name"]: item.get("scalar", {}).get("value") for item in offer["resources"]}
-            for offer in bench.scheduler.offers.values()
+        found = [item for offer in bench.scheduler.offers.values() for item in offer["resources"]]
+        names = ("cpus", "mem")
+        return [sum(item["scalar"]["value"] for item in found if item["name"] == name) for name in names] == [
+            2.0,
+            64.0,
         ]
-        return any((held["cpus"], held["mem"]) == (2.0, 64.0) for held in found)
 
     await bench.scheduler.until(nothing_in_use)
 

@@ -138,8 +138,9 @@ async def pair() -> AsyncIterator[Pair]:
             ip, port = gateway.addresses[0]
             made = Pair(f"http://{master.address}", f"http://{ip}:{port}", session)
             async with asyncio.timeout(60):
-                while not all(await made.has_id(base) for base in made.bases):
-                    await asyncio.sleep(0.1)
+                for base in made.bases:
+                    while not await made.has_id(base):  # noqa: ASYNC110
+                        await asyncio.sleep(0.1)
             yield made
     finally:
         await target.close()
