@@ -89,13 +89,14 @@ class Kernel:
         machine = [word.format(elf=self.firmware.elf) for word in emulator["arguments"]]
         headless = ["-nographic", "-monitor", "none", "-serial", f"unix:{path},server,nowait"]
         self.process = subprocess.Popen(
-            [emulator["system"], *machine, *headless, *self.options],
+            # It must not outlive a test run that was killed.
+            ["setpriv", "--pdeathsig", "KILL", emulator["system"], *machine, *headless, *self.options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         self.line = socket.socket(socket.AF_UNIX)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             try:
                 self.line.connect(path)
