@@ -172,7 +172,7 @@ static int get_log(const struct mma_coap *request, struct mma_reply *reply, stru
     uint32_t first = mma_ring_piece(&executor->log, size, offset, length, &at);
     mma_out_bytes(out, mma_at(area.low + at), first);
     mma_out_bytes(out, mma_at(area.low), length - first);
-    executor->log.read = mma_max(executor->log.read, offset + length);
+    mma_ring_seen(&executor->log, offset + length);
     return 0;
 }
 

@@ -23,11 +23,17 @@ void mma_ring_write(struct mma_ring *ring, uint8_t *area, uint32_t size, const u
 }
 
 uint32_t mma_ring_from(const struct mma_ring *ring, uint32_t size, uint32_t offset) {
-    uint32_t kept = mma_min(ring->end, size);
-    if (offset > ring->end) {
+    uint32_t kept = mma_min(ring->end, size), back = ring->end - offset;
+    if ((int32_t)back < 0) {
         return ring->end;
     }
-    return ring->end - offset > kept ? ring->end - kept : offset;
+    return back > kept ? ring->end - kept : offset;
+}
+
+void mma_ring_seen(struct mma_ring *ring, uint32_t offset) {
+    if ((int32_t)(offset - ring->read) > 0) {
+        ring->read = offset;
+    }
 }
 
 uint32_t mma_ring_piece(const struct mma_ring *ring, uint32_t size, uint32_t offset, uint32_t length, uint32_t *at) {

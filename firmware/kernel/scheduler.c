@@ -123,8 +123,9 @@ static void run(struct mma_executor *executor) {
     executor->cycles += used;
     mma_usage.cycles += used;
     leave(executor, why);
-    // What it had the kernel do counts as well: else who calls all the time would have more than its share.
-    executor->runtime += (uint64_t)(mma_cycles() - before) * executor->weight;
+    // What it had the kernel do counts as well: else who calls all the time would have more than its share. In units
+    // of four cycles at a whole share: 64 bits hold ten years of who runs alone with the least one.
+    executor->runtime += (uint64_t)(mma_cycles() - before) * executor->weight >> 12;
 }
 
 void mma_scheduler_run(uint64_t alarm) {

@@ -15,6 +15,7 @@ from hal.link.facts import (
     Rule,
     Slots,
     SlotState,
+    before,
 )
 from hal.link.keeper import Connect, Streams
 from hal.link.refusal import Refused
@@ -42,5 +43,6 @@ __all__ = [
     "StreamTransport",
     "Streams",
     "Traced",
+    "before",
     "trace_line",
 ]

@@ -160,6 +160,11 @@ class Rule:
     """How often it came true; of a PWM, how often it was set."""
 
 
+def before(offset: int, other: int) -> bool:
+    """Whether an offset of a log is before another: they go on at 0 after 2**32 - 1 (docs/link.md, L)."""
+    return 0 < (other - offset) & U32 < 1 << 31
+
+
 @dataclass(frozen=True, slots=True)
 class LogPiece:
     """L: bytes of the log from `offset` on."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from hal.abi import ResetCause, State
 from hal.errors import DeviceError, LinkError
-from hal.link import Slots, SlotState
+from hal.link import Slots, SlotState, before
 from hal.mcu.report import report
 from hal.mcu.roster import Roster
 from hal.mcu.tenant import Tenant
@@ -110,14 +110,14 @@ class Follower:
         `end` may be of an executor that had the slot before; then there is less to read.
         """
         assert tenant.slot is not None
-        while tenant.log_offset < end:
+        while before(tenant.log_offset, end):
             piece = await self._roster.link.log(tenant.slot, tenant.log_offset)
-            dropped = piece.offset - tenant.log_offset
-            if dropped < 0:
+            dropped = (piece.offset - tenant.log_offset) % (1 << 32)
+            if before(piece.offset, tenant.log_offset):
                 raise DeviceError("The device answered with a part of the log that was not asked for.")
             if not piece.data:
                 return
-            tenant.log_offset = piece.offset + len(piece.data)
+            tenant.log_offset = (piece.offset + len(piece.data)) % (1 << 32)
             self._roster.events.publish(Output(tenant.key, piece.data, dropped))
 
     async def _finish(self, tenant: Tenant, row: SlotState) -> None:

@@ -116,7 +116,8 @@ class Roster:
         async for row, digest in self._strangers(await self.link.slots()):
             key = wanted.get(digest)
             if key is not None and row.state in (State.RUNNING, State.ENDED):
-                tenant = Tenant(key, digest, slot=row.slot, started=True, log_offset=offsets.get(key, 0))
+                read = offsets.get(key, 0) % (1 << 32)
+                tenant = Tenant(key, digest, slot=row.slot, started=True, log_offset=read)
                 self.tenants[key] = tenant
                 found.add(key)
             else:

@@ -338,6 +338,38 @@ class Ring(ctypes.Structure):
 
 
 @given(
+    size=st.integers(1, 20),
+    before=st.integers(0, 60),
+    writes=st.lists(st.binary(max_size=30), max_size=12),
+    offset=st.integers(-80, 400),
+)
+def test_ring_goes_on_past_four_gigabytes(
+    pure: ctypes.CDLL, size: int, before: int, writes: list[bytes], offset: int
+) -> None:
+    """As one that has written nearly as much, all of it read."""
+    begin = (1 << 32) - before
+    ring, area = Ring(begin, 0, begin, 0), (u8 * size)()
+    for data in writes:
+        pure.mma_ring_write(ctypes.byref(ring), area, u32(size), buffer(data), u32(len(data)))
+    stream = b"".join(writes)
+    end = (begin + len(stream)) % (1 << 32)
+    assert ring.end == end
+    assert ring.dropped == max(len(stream) - size, 0)
+    first = pure.mma_ring_from(ctypes.byref(ring), u32(size), u32(begin + offset)) % (1 << 32)
+    left = (end - first) % (1 << 32)
+    assert left <= size
+    assert left == 0 if offset >= len(stream) else left <= len(stream) - offset
+    if left and left <= len(stream):
+        at = u32()
+        piece = pure.mma_ring_piece(ctypes.byref(ring), u32(size), u32(first), u32(left), ctypes.byref(at))
+        assert bytes(area[at.value : at.value + piece]) + bytes(area[: left - piece]) == stream[-left:]
+    pure.mma_ring_seen(ctypes.byref(ring), u32(end))
+    assert ring.read == end
+    pure.mma_ring_seen(ctypes.byref(ring), u32(begin - 1))
+    assert ring.read == end
+
+
+@given(
     size=st.integers(0, 20), writes=st.lists(st.binary(max_size=30), max_size=12), offset=st.integers(0, 400)
 )
 def test_ring_keeps_the_newest(pure: ctypes.CDLL, size: int, writes: list[bytes], offset: int) -> None:

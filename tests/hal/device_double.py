@@ -61,6 +61,8 @@ class Executor:
         self.log_dropped += excess
 
 
+WRAP = 1 << 32
+"""Offsets of logs go on at 0 there."""
 Behaviour = Callable[["DeviceDouble", Executor], Awaitable[None]]
 
 
@@ -145,7 +147,7 @@ class DeviceDouble(resource.ObservableResource):
         return content(facts)
 
     def _get_s(self, request: Message) -> Message:
-        rows = [[e.slot, e.state, e.cause, e.log_end, e.generation] for e in self.executors.values()]
+        rows = [[e.slot, e.state, e.cause, e.log_end % WRAP, e.generation] for e in self.executors.values()]
         return content([self.boot, *rows])
 
     def _get_k(self, request: Message) -> Message:
@@ -212,14 +214,15 @@ class DeviceDouble(resource.ObservableResource):
         path = request.opt.uri_path
         if path[2:] == ("log",):
             offset = int(request.opt.uri_query[0].removeprefix("o="))
-            oldest = executor.log_end - len(executor.log)
-            start = min(max(offset, oldest), executor.log_end)
-            return content([start, bytes(executor.log[start - oldest :][: self.block - 16])])
+            back = (executor.log_end - offset) % WRAP
+            back = min(back, len(executor.log)) if back < WRAP // 2 else 0
+            piece = executor.log[len(executor.log) - back :][: self.block - 16]
+            return content([(executor.log_end - back) % WRAP, bytes(piece)])
         if path[2:] == ("result",):
             return Message(code=Code.CONTENT, payload=executor.result, content_format=42)
         e = executor
         values = [e.create[0], e.state, e.cause, e.status, e.pc, e.fault_address, 1234, 5, 96, 40]
-        values += [e.log_end, e.log_dropped, len(e.result), e.calls, e.initial_memory, len(e.stream)]
+        values += [e.log_end % WRAP, e.log_dropped, len(e.result), e.calls, e.initial_memory, len(e.stream)]
         return content(dict(enumerate(values)))
 
     def _delete_x(self, request: Message, executor: Executor) -> Message:

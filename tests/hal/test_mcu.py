@@ -243,6 +243,23 @@ async def test_a_log_that_overflows_counts_what_was_lost() -> None:
     assert outputs[-1].data.endswith(b"line 199\n")
 
 
+async def test_a_log_past_four_gigabytes() -> None:
+    async def behave(device: DeviceDouble, executor: Executor) -> None:
+        for number in range(9):
+            executor.log_end += 1 << 29  # nobody was quick enough for these
+            executor.log.clear()
+            executor.write(b"line %d" % number)
+            device.updated_state()
+            await asyncio.sleep(0.1)
+        executor.write(b"last words")
+        device.end(executor, EndCause.EXIT, 0)
+
+    async with opened(behave) as (target, _, _):
+        outputs = [one for one in await play(target, Launch("a", MODULE)) if isinstance(one, Output)]
+    assert sum(len(output.data) + output.dropped for output in outputs) == 9 * (1 << 29) + 9 * 7 + 11
+    assert b"line 8\nlast words\n" in b"".join(output.data for output in outputs)
+
+
 async def test_a_device_that_restarts() -> None:
     async with opened(forever) as (target, device, _):
         stream = target.events()
