@@ -1,4 +1,4 @@
-"""Virtual days of a kernel, hundreds and thousands of times faster than real ones, so that every counter of 32
+"""Virtual days of a kernel, hundreds and thousands of times faster than real ones, so that each counter of 32
 bits goes round: microseconds (71.6 minutes), cycles (25 s at 168 MHz), milliseconds (49.7 days).
 
 A board in QEMU whose clock leaps from event to event where nobody computes (`-icount sleep=off`). Guests live

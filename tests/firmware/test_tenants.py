@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from kernel_client import Kernel, Spawned
+from elftools.elf.elffile import ELFFile
+from kernel_client import Debugger, Kernel, Spawned
 
 from hal.abi import EndCause, Trap
 
@@ -172,3 +174,32 @@ def test_forty_lives_leave_nothing_behind(kernel: Kernel) -> None:
     assert kernel.get("d")[7] == free
     assert counters[10] == stack, "a stack that grows is a leak"
     assert (counters[1], counters[2], counters[9]) == (0, 0, 0)
+
+
+def test_the_least_share_does_not_overflow_the_scheduler_in_ten_years(
+    boot: Callable[..., Kernel], tmp_path: Path
+) -> None:
+    """At the rate at which its weighted time of 64 bits grows while it runs alone."""
+    path = tmp_path / "gdb"
+    kernel = boot("-gdb", f"unix:{path},server,nowait", *ICOUNT)
+    guest = kernel.spawn(LOOP, share=1)
+    at = kernel.firmware.symbol("mma_executors") + _member(kernel, "mma_executor", "runtime")
+    kernel.wait(0.5)
+    kernel.post(f"x/{guest.number}", {0: 2})  # else the MPU hides the kernel's memory from the debugger
+    used = kernel.ended(guest)[6]
+    with Debugger(path) as debugger:
+        weighted = int.from_bytes(bytes.fromhex(debugger.command(f"m{at:x},8")), "little")
+    assert 0 < weighted / used * 10 * 365 * 86_400_000_000 < 1 << 64
+
+
+def _member(kernel: Kernel, struct_: str, member: str) -> int:
+    """Where a member lies in a struct of the kernel's."""
+    with kernel.firmware.elf.open("rb") as file:
+        for unit in ELFFile(file).get_dwarf_info().iter_CUs():
+            for die in unit.iter_DIEs():
+                name = die.attributes.get("DW_AT_name")
+                if die.tag == "DW_TAG_structure_type" and name and name.value == struct_.encode():
+                    for child in die.iter_children():
+                        if child.attributes["DW_AT_name"].value == member.encode():
+                            return int(child.attributes["DW_AT_data_member_location"].value)
+    raise AssertionError(f"the firmware's debug information has no {struct_}.{member}")
