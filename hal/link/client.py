@@ -70,6 +70,8 @@ class Link:
         self._uploads: set[Upload] = set()
         self._keys = tuple(keys)
         self._prover: Prover | None = None
+        self.boot = 0
+        """The device's boot, as it told last; requests are proven for this one, and refused in others."""
         self._use_block(FIRST_BLOCK)
 
     @property
@@ -132,6 +134,7 @@ class Link:
         device = facts.parse_device(await self._get("d"))
         self._use_block(device.block)
         self._use_key(device)
+        self.boot = device.boot
         return device
 
     async def slots(self) -> Slots:

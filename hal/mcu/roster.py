@@ -128,7 +128,9 @@ class Roster:
 
     async def sweep(self, slots: Slots) -> None:
         """Remove executors that nobody knows: their end was told, but the request to free them got lost."""
-        if self.settled and not self.loading.locked():
+        if not self.settled or self.loading.locked():
+            return
+        async with self.loading:  # a tenant that is created meanwhile could be taken for who had its slot
             mine = {tenant.digest for tenant in self.tenants.values()}
             async for row, digest in self._strangers(slots):
                 if digest not in mine:

@@ -231,6 +231,7 @@ class McuTarget:
         if tenant.slot is None or tenant.place is None:
             tenant.place = await self._place(tenant, launch, compiled)
             tenant.slot, tenant.parts, tenant.image = tenant.place.slot, parts, None
+            tenant.boot = self.link.boot
         if tenant.image is None:
             self._events.publish(Progress(key, Stage.LINK, 0, 1))
             layout = steps.layout_of(tenant.place, parts)
@@ -287,7 +288,7 @@ class McuTarget:
         """A launch failed: free what it took, and say why. If the device restarted, that is why."""
         if tenant.asked:
             with contextlib.suppress(LinkError, DeviceError):
-                if (await self.link.device()).boot != self.facts.boot:
+                if (await self.link.device()).boot != (tenant.boot or self.facts.boot):
                     cause, error = Cause.DEVICE_RESET, HalError("The device restarted during the launch.")
                 await self._abandon(tenant)
         self._roster.end(tenant, Ended(tenant.key, cause, message=str(error)))

@@ -28,6 +28,8 @@ class Tenant:
     """The device was asked to create it; it may have, even if no answer came."""
     slot: int | None = None
     """Where it is on the device, once it is there."""
+    boot: int = 0
+    """The boot of the device in which it was made there."""
     parts: Parts | None = None
     place: Place | None = None
     image: Image | None = None

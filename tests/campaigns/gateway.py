@@ -22,7 +22,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,11 +30,11 @@ if __name__ == "__main__":
     sys.path.append(str(Path(__file__).parent.parent / "end_to_end"))
 
 import aiohttp
+from served_uart import ServedUart
 from troubles import Disk, Masters
 from v1_scheduler import Scheduler, scalar
 from wasmtime import wat2wasm
 
-from emulation.machine import Machine
 from emulation.master import Master
 from emulation.process import Child
 from emulation.targets import open_machine
@@ -44,7 +43,7 @@ from hal.boards import load_board
 from hal.guest import build_module
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("board", "board", "board", "host")
+TARGETS = ("stm32f4", "stm32f4", "stm32f4", "host")
 """Where tasks go, and how often."""
 IN_FLIGHT = 4
 FLAGS = {"allocation_interval": "200ms", "max_agent_ping_timeouts": "40"}
@@ -136,7 +135,6 @@ class Campaign:
         self._tasks: dict[str, Launched] = {}
         self._kinds = kinds()
         self._ids: set[str] = set()
-        self._up = asyncio.Event()
         self.outcome = Outcome()
 
     async def run(self) -> Outcome:
@@ -145,7 +143,7 @@ class Campaign:
         async with contextlib.AsyncExitStack() as stack:
             machine = await stack.enter_async_context(open_machine("stm32f4@qemu"))
             await machine.start(firmware.build(load_board("stm32f4")).elf)
-            uart = await stack.enter_async_context(_served(machine, self._folder / "uart", self._up))
+            uart = await stack.enter_async_context(ServedUart(machine, self._folder / "uart"))
             disk = stack.enter_context(Disk(self._folder / "state")) if self._troubles else None
             masters = await stack.enter_async_context(Masters(FLAGS)) if self._troubles else None
             master = masters.leader if masters else await stack.enter_async_context(Master(flags=FLAGS))
@@ -153,11 +151,11 @@ class Campaign:
             load = asyncio.create_task(self._load(scheduler))
             where = masters.url if masters else master.address
             words = [sys.executable, str(Path(__file__).with_name("gateway_process.py"))]
-            words += [where, str(self._folder / "state"), str(uart), str(_free_port())]
+            words += [where, str(self._folder / "state"), str(free_port()), f"stm32f4={uart.path}"]
             for number in range(self._kills):
                 gateway = await Child.start(words, log=self._folder / "gateway.log", cwd=ROOT)
-                await self._up.wait()
-                self._up.clear()
+                await uart.taken.wait()
+                uart.taken.clear()
                 await asyncio.sleep(self._random.uniform(0.0, MOST))
                 if disk is not None and number % 4 == 1:
                     async with disk.full():
@@ -228,7 +226,7 @@ class Campaign:
             kind = self._random.choice(self._kinds)
             name = f"{len(self._tasks):04}-{kind.name}"
             self._tasks[name] = Launched(kind, target, self._random.uniform(0.1, 3.0))
-            mem = 0.016 if target == "board" else 1
+            mem = 0.016 if target == "stm32f4" else 1
             task = {
                 "task_id": name,
                 "data": kind.module,
@@ -290,7 +288,7 @@ class Campaign:
             self.outcome.ends[f"{end['state']} {end.get('reason', '')}".strip()] += 1
             if set(states) - set(ORDER) or states != sorted(set(states), key=ORDER.index):
                 complain(f"{name} was told in the order {states}")
-            ran = "TASK_RUNNING" in states and one.target == "board"
+            ran = "TASK_RUNNING" in states and one.target == "stm32f4"
             if (end["state"], end.get("reason")) in EXCUSES and not ran:
                 continue
             data = base64.b64decode(end.get("data", ""))
@@ -337,36 +335,6 @@ def terminal(scheduler: Scheduler, name: str) -> bool:
     )
 
 
-@contextlib.asynccontextmanager
-async def _served(machine: Machine, path: Path, up: asyncio.Event) -> AsyncIterator[Path]:
-    """The board's UART as a Unix socket; whoever comes last has it, and sets `up`."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up.set()
-        theirs, ours = await machine.connect()
-        pumps = [asyncio.create_task(_pump(reader, ours)), asyncio.create_task(_pump(theirs, writer))]
-        try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            writer.close()
-            ours.close()
-
-    server = await asyncio.start_unix_server(serve, path)
-    try:
-        yield path
-    finally:
-        server.close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(4096):
-            writer.write(data)
-            await writer.drain()
-
-
 async def _agents(master: Master) -> list[dict[str, Any]]:
     """As the master lists them."""
     async with aiohttp.ClientSession() as session:
@@ -375,7 +343,7 @@ async def _agents(master: Master) -> list[dict[str, Any]]:
             return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

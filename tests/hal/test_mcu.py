@@ -21,7 +21,7 @@ from hal.abi import EndCause, ResetCause, State, Trap
 from hal.aot import Image
 from hal.boards import load_board
 from hal.errors import BoardError, HalError
-from hal.link import ExecutorState, transport
+from hal.link import ExecutorState, Slots, SlotState, transport
 from hal.mcu import McuTarget
 from hal.mcu.report import report
 from hal.mcu.tenant import key_digest
@@ -273,6 +273,42 @@ async def test_a_device_that_restarts() -> None:
         assert "restarted (by watchdog)" in ended.message
         device.behave = exit_at_once
         assert (await run(target, Launch("b", MODULE))).cause is Cause.EXITED
+
+
+async def test_a_restart_in_the_middle_of_a_launch_that_the_follower_has_seen_first() -> None:
+    async with opened() as (target, device, _):
+        stream = target.events()
+        await target.spawn(Launch("a", wasm(guests.HELLO)))
+        await until(stream, lambda event: isinstance(event, Progress) and event.stage is Stage.UPLOAD)
+        device.reboot()
+        target._roster.started(await target.link.device())
+        ended = await until(stream, is_a(Ended))
+        assert isinstance(ended, Ended)
+        assert ended.cause is Cause.DEVICE_RESET
+
+
+async def test_a_tenant_is_not_swept_away_as_who_had_its_slot_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(forever) as (target, device, _):
+        await target.recover(())
+        before = Slots(target.facts.boot, (SlotState(0, State.ENDED, EndCause.EXIT, 0, 77),))
+        executor, asked, go = target.link.executor, asyncio.Event(), asyncio.Event()
+
+        async def slowly(slot: int) -> ExecutorState:
+            asked.set()
+            await go.wait()
+            return await executor(slot)
+
+        monkeypatch.setattr(target.link, "executor", slowly)
+        sweeping = asyncio.create_task(target._roster.sweep(before))
+        await asked.wait()
+        stream = target.events()
+        await target.spawn(Launch("a", MODULE))
+        await asyncio.sleep(1)
+        go.set()
+        await sweeping
+        await until(stream, is_a(Started))
+        await asyncio.sleep(0.2)
+        assert [one.state for one in device.executors.values()] == [State.RUNNING]
 
 
 async def test_a_restart_in_the_middle_of_a_launch() -> None:
