@@ -80,6 +80,7 @@ class Agent:
         self.target = target
         self.description = target.describe()
         self.started = time.time()
+        self._begun = time.monotonic()
         self.refused = 0
         """Messages that the guard held back: bugs of ours."""
         self.tally = Tally()
@@ -119,6 +120,11 @@ class Agent:
     def id(self) -> str:
         """The libprocess process id: slave(1), slave(2) ..."""
         return self._endpoint.upid.id
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since it started, whatever the wall clock did meanwhile."""
+        return time.monotonic() - self._begun
 
     @property
     def pid(self) -> str:
@@ -199,7 +205,7 @@ class Agent:
         if self.config.recover == "cleanup":
             return await self._clean_up()
         recovered = await self._shelf.load()
-        self.tally.recovery_seconds = time.time() - self.started
+        self.tally.recovery_seconds = self.uptime
         if recovered.agent_id and recovered.hostname != self.hostname:
             # Masters shut such an agent down: its machine is another one now.
             log.warning("%s has a new hostname and registers as a new agent", self.target_name)

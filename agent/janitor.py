@@ -9,10 +9,10 @@ import glob
 import logging
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from agent.ages import Ages
 from agent.config import AgentConfig
 from agent.sandbox import LATEST
 
@@ -29,6 +29,7 @@ class Janitor:
         self._root = Path(os.path.realpath(root)) / "slaves"
         self._config = config
         self._living = living
+        self._ages = Ages()
         self.removed = 0
         self.failed = 0
 
@@ -43,11 +44,13 @@ class Janitor:
 
     def sweep(self, living: frozenset[Path]) -> None:
         """Remove what is too old or too much. Blocks; for a thread."""
-        over = [(*_facts(run), run) for run in self._runs() if run not in living]
-        total = sum(size for _, size, _ in over)
-        for last, size, run in sorted(over):
-            if time.time() - last > self._config.gc_delay or total > self._config.sandbox_limit:
-                total -= size
+        facts = {run: _facts(run) for run in self._runs()}
+        ages = self._ages.look({run: last for run, (last, _) in facts.items()})
+        over = sorted((run for run in facts if run not in living), key=ages.__getitem__, reverse=True)
+        total = sum(facts[run][1] for run in over)
+        for run in over:
+            if ages[run] > self._config.gc_delay or total > self._config.sandbox_limit:
+                total -= facts[run][1]
                 self._remove(run)
 
     def _runs(self) -> Iterator[Path]:

@@ -59,7 +59,7 @@ class QemuMachine(ProcessMachine):
         self._serial: Streams | None = None
         self._serial_taken = False
         self._ran = 0.0  # host seconds for which the guest ran, without the current stretch
-        self._running_since = 0.0  # UNIX time, as in QMP's events
+        self._running_since = 0.0  # time.monotonic()
 
     # -- power ------------------------------------------------------------------------------------
 
@@ -163,14 +163,17 @@ class QemuMachine(ProcessMachine):
         drift = parse_drift(await self._monitor("info jit")) if self.icount is not None else 0.0
         if drift is None:
             raise Unsupported(f"This QEMU does not tell the virtual time of {self.name}.")
-        stretch = time.time() - self._running_since if self._state is State.RUNNING else 0.0
+        stretch = time.monotonic() - self._running_since if self._state is State.RUNNING else 0.0
         return max(0.0, self._ran + stretch - drift)
 
     async def _follow(self, listener: EventListener) -> None:
         """Keep the state and the running time by QEMU's events."""
         async for event in listener:
             stamp: Any = event["timestamp"]
-            now = stamp["seconds"] + stamp["microseconds"] / 1e6
+            ago = (
+                time.time() - stamp["seconds"] - stamp["microseconds"] / 1e6
+            )  # UNIX time; it may have jumped
+            now = time.monotonic() - (ago if 0 <= ago < 1 else 0)
             if event["event"] == "RESUME":
                 self._running_since = now
                 await self._turn(State.RUNNING)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -76,7 +75,7 @@ def _of(agents: Sequence[Agent]) -> dict[str, float]:
     config = agents[0].config if agents else None
     values["slave/frameworks_active"] = float(sum(len(agent.tasks.book.frameworks) for agent in agents))
     values["slave/registered"] = float(bool(agents) and all(agent.registration.running for agent in agents))
-    values["slave/uptime_secs"] = max((time.time() - agent.started for agent in agents), default=0.0)
+    values["slave/uptime_secs"] = max((agent.uptime for agent in agents), default=0.0)
     values["slave/executor_directory_max_allowed_age_secs"] = config.gc_delay if config else 0.0
     values["slave/recovery_time_secs"] = max((agent.tally.recovery_seconds for agent in agents), default=0.0)
     values["slave/messages_refused"] = float(sum(agent.refused for agent in agents))

@@ -4,7 +4,7 @@ A genuine master, a framework that launches and kills all the time, a real kerne
 targets. The board and the master live through it; the gateway is a process that is killed and started again.
 
     python tests/campaigns/gateway.py --kills 100 --seed 1
-    python tests/campaigns/gateway.py --kills 40 --troubles    # and leaders die, disks are full, in between
+    python tests/campaigns/gateway.py --kills 40 --troubles    # leaders die, disks fill, clocks jump
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if __name__ == "__main__":
 
 import aiohttp
 from served_uart import ServedUart
-from troubles import Disk, Masters
+from troubles import Clock, Disk, Masters
 from v1_scheduler import Scheduler, scalar
 from wasmtime import wat2wasm
 
@@ -50,6 +50,8 @@ FLAGS = {"allocation_interval": "200ms", "max_agent_ping_timeouts": "40"}
 """A gateway that is killed every few seconds misses many pings in a row; that is not the question here."""
 MOST = 4.0
 """Seconds from a gateway's first byte to the board to its end: some do not even reach the master."""
+JUMPS = (3600.0, -3600.0, 30 * 86_400.0, -30 * 86_400.0, 10 * 365 * 86_400.0, -10 * 365 * 86_400.0)
+"""Seconds that the wall clock may be off."""
 SETTLE = 240.0
 """Seconds after the last start in which everything must be told."""
 
@@ -88,6 +90,8 @@ class Kind:
     data: bytes = b""
     arguments: tuple[str, ...] = ()
     killed: bool = False
+    seconds: int = 0
+    """max_completion_time."""
 
 
 @dataclass(slots=True)
@@ -112,6 +116,8 @@ class Outcome:
     leaders: int = 0
     """Masters that died and were followed by another."""
     full_disks: int = 0
+    jumps: int = 0
+    """Of the gateway's wall clock."""
 
 
 def kinds() -> tuple[Kind, ...]:
@@ -121,6 +127,7 @@ def kinds() -> tuple[Kind, ...]:
         Kind("nap", bytes(NAP), "TASK_FINISHED", b"rested"),
         Kind("trap", bytes(TRAP), "TASK_FAILED"),
         Kind("long", bytes(LONG), "TASK_KILLED", killed=True),
+        Kind("timed", bytes(LONG), "TASK_FAILED", seconds=2),
     )
 
 
@@ -152,22 +159,31 @@ class Campaign:
             where = masters.url if masters else master.address
             words = [sys.executable, str(Path(__file__).with_name("gateway_process.py"))]
             words += [where, str(self._folder / "state"), str(free_port()), f"stm32f4={uart.path}"]
+            clock = Clock(self._folder / "clock") if self._troubles else None
+            environment = clock.environment if clock else None
+            log = self._folder / "gateway.log"
             for number in range(self._kills):
-                gateway = await Child.start(words, log=self._folder / "gateway.log", cwd=ROOT)
+                gateway = await Child.start(words, log=log, cwd=ROOT, env=environment)
                 await uart.taken.wait()
                 uart.taken.clear()
                 await asyncio.sleep(self._random.uniform(0.0, MOST))
                 if disk is not None and number % 4 == 1:
                     async with disk.full():
                         await asyncio.sleep(self._random.uniform(0.0, MOST))
+                if clock is not None and number % 4 == 2:
+                    clock.jump(self._random.choice(JUMPS))
+                    await asyncio.sleep(self._random.uniform(0.0, MOST))
                 if masters is not None and number % 4 == 3:
                     load = await self._change(masters, scheduler, load)
                     await asyncio.sleep(self._random.uniform(0.0, MOST))
-                os.kill(gateway.pid, signal.SIGKILL)
+                if gateway.alive:
+                    os.kill(gateway.pid, signal.SIGKILL)
+                elif disk is None or number % 4 != 1:  # a full disk may keep it from beginning
+                    self.outcome.complaints.append(f"the gateway died by itself, before kill {number}")
                 await gateway.wait()
                 self.outcome.kills += 1
                 await self._note_agents(masters.leader if masters else master)
-            gateway = await Child.start(words, log=self._folder / "gateway.log", cwd=ROOT)
+            gateway = await Child.start(words, log=log, cwd=ROOT, env=environment)
             try:
                 load.cancel()
                 await asyncio.wait([load])
@@ -181,6 +197,7 @@ class Campaign:
                 self.outcome.complaints.append("the master died")
             self.outcome.leaders = masters.changes if masters else 0
             self.outcome.full_disks = disk.times if disk else 0
+            self.outcome.jumps = clock.jumps if clock else 0
         self.outcome.seconds = time.monotonic() - begin
         return self.outcome
 
@@ -233,6 +250,8 @@ class Campaign:
                 "command": {"shell": False, "value": kind.name, "arguments": list(kind.arguments)},
                 "resources": [scalar("cpus", 0.05), scalar("mem", mem)],
             }
+            if kind.seconds:
+                task["max_completion_time"] = {"nanoseconds": kind.seconds * 10**9}
             await scheduler.launch(offer, task)
 
     async def _kill(self, scheduler: Scheduler) -> None:
@@ -364,11 +383,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--troubles", action="store_true", help="leaders die and disks are full in between")
+    parser.add_argument(
+        "--troubles", action="store_true", help="leaders die, disks are full, clocks jump in between"
+    )
     words = parser.parse_args()
     outcome = asyncio.run(play(words.kills, words.seed, troubles=words.troubles))
     sys.stdout.write(
         f"{outcome.kills} kills, {outcome.leaders} new leaders, {outcome.full_disks} full disks, "
+        f"{outcome.jumps} jumps of the clock, "
         f"{outcome.tasks} tasks in {outcome.seconds:.0f} s, seed {words.seed}\n"
     )
     for end, count in outcome.ends.most_common():

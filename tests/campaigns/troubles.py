@@ -1,10 +1,11 @@
 """What else goes wrong between two kills of the gateway: the leading master dies and another one leads, the
-disk is full for a while."""
+disk is full for a while, the computer's clock jumps."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -121,3 +122,38 @@ class Disk:
             await asyncio.sleep(FULL)
         finally:
             ballast.unlink(missing_ok=True)
+
+
+class Clock:
+    """The wall clock of one program, which jumps when it is told to (Debian's libfaketime; without it nothing
+    is done). The clock that only goes on does so, as under a computer's own jumps."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+        self.jumps = 0
+        self._set(0)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the program is to be started with."""
+        if self._library is None:
+            return dict(os.environ)
+        return os.environ | {
+            "LD_PRELOAD": str(self._library),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }
+
+    def jump(self, seconds: float) -> None:
+        """So much off the truth, from now on."""
+        if self._library is not None:
+            self._set(seconds)
+            self.jumps += 1
+
+    def _set(self, seconds: float) -> None:
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(f"{seconds:+.0f}s\n")
+        fresh.rename(self._file)
