@@ -330,7 +330,7 @@ def told(scheduler: Scheduler, name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     seen: set[str] = set()
     for update in scheduler.updates:
-        if update["task_id"]["value"] != name:
+        if update["task_id"]["value"] != name or foretold(update):
             continue
         if "uuid" in update:
             if update["uuid"] not in seen:
@@ -350,8 +350,14 @@ def told(scheduler: Scheduler, name: str) -> list[dict[str, Any]]:
 def terminal(scheduler: Scheduler, name: str) -> bool:
     """The framework was told the end of a task."""
     return any(
-        update["task_id"]["value"] == name and update["state"] not in LIVING for update in scheduler.updates
+        update["task_id"]["value"] == name and update["state"] not in LIVING and not foretold(update)
+        for update in scheduler.updates
     )
+
+
+def foretold(update: dict[str, Any]) -> bool:
+    """A new master's word, as an agent comes back to it, of an end whose update is still to come."""
+    return update.get("reason") == "REASON_AGENT_REREGISTERED"
 
 
 async def _agents(master: Master) -> list[dict[str, Any]]:
