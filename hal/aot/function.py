@@ -4,8 +4,9 @@ The operand stack exists only here: every instruction that does something become
 fresh temporary, and clang makes registers of them. Control flow becomes labels and gotos in one flat block.
 
 Bounds checks are the price of the sandbox, so each is left out that provably can't fail:
-- the address is a constant, or has a small upper bound (a masked index into a table), and ends within the
-  memory that every slot of this module has (`Shared.least`);
+- the address is a constant, or has a small upper bound (a masked index into a table, or one that a loop and
+  its compares keep small: hal.aot.ranges), and ends within the memory that every slot of this module has
+  (`Shared.least`);
 - the same stretch was checked on every way to here (memory never shrinks);
 and accesses at constant distances from each other, with nothing observable in between, share one check.
 """
@@ -77,6 +78,7 @@ class FunctionWriter:
 
     def __init__(self, shared: Shared, index: int, code: Code, body: list[Instruction]) -> None:
         self.shared = shared
+        self.changes = assigned(body)
         self.index = index
         self.signature = shared.module.signature(index)
         self.body = body
@@ -109,9 +111,10 @@ class FunctionWriter:
 
     def write(self) -> str:
         """The C definition."""
-        changes = assigned(self.body)
+        changes = self.changes
         if len(changes) * len(self.kinds) > MOST_WORK:
             raise ModuleError(f"{self.shared.name(self.index)} has too many blocks and locals.")
+        self.addresses = self.shared.ranges.of(self.index, self.body, changes)
         self._push_frame(END, self.signature, changes[-1])
         for at, instruction in enumerate(self.body):
             self.at = at
@@ -507,11 +510,15 @@ class FunctionWriter:
     def _access(self, access: Access, offset: int) -> None:
         value = self._pop() if access.store else None
         address = self._pop()
-        self._check(address, offset + access.width)
+        arc = self.addresses.get(self.at)
+        most = min(address.bound, arc.unsigned()[1] if arc else TOP)
+        inside = most + offset + access.width <= self.shared.least
+        if not inside:
+            self._check(address, offset + access.width)
         # Of two ways to add, the one that leaves the CPU's addressing modes most to do: an index into a table
-        # at a constant place, or a field of something that is pointed at.
+        # at a constant place (as one that is known to be small must be), or a field of what is pointed at.
         place = f"{address.text}, {offset}u"
-        if offset > FIELDS or address.index:
+        if offset > FIELDS or address.index or inside:
             place = f"{offset}u, {address.text}"
         if value:
             self._emit(f"MMA_STORE({access.c}, {place}, {value.text});")
@@ -525,8 +532,6 @@ class FunctionWriter:
 
     def _check(self, address: Value, end: int) -> None:
         """Trap unless address + end <= the memory's size, end being offset + width."""
-        if address.bound + end <= self.shared.least:
-            return
         first = address.displacement
         known = self.facts.get(address.root, ())
         if any(low <= first and first + end <= high for low, high in known):

@@ -25,6 +25,7 @@ from hal.aot.instructions import (
 )
 from hal.aot.limits import MOST_ELEMENTS
 from hal.aot.lines import read_lines
+from hal.aot.ranges import Ranges
 from hal.errors import ModuleError
 
 C_TYPES = {"i32": "u32", "i64": "u64", "f32": "float", "f64": "double", "funcref": "u32", "externref": "u32"}
@@ -70,6 +71,7 @@ class Shared:
         self.least = self._least()
         self.debug = debug.read(module.customs, module.code_start)
         self.names = Names()
+        self.ranges = Ranges(module, self._constants())
 
     def _find_writes(self, bodies: list[list[Instruction]]) -> None:
         self.written_globals: set[int] = set()
@@ -127,6 +129,14 @@ class Shared:
         if index >= len(self.module.globals):
             raise ModuleError(f"The module uses global {index}, which it does not have.")
         return None if index in self.written_globals else self.evaluate(self.module.globals[index].start)
+
+    def _constants(self) -> dict[int, int]:
+        """The i32 globals that never change."""
+        return {
+            index: self.evaluate(one.start)
+            for index, one in enumerate(self.module.globals)
+            if one.type == "i32" and index not in self.written_globals
+        }
 
     def _initial_data(self) -> list[tuple[int, bytes]]:
         out = []
