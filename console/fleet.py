@@ -22,6 +22,7 @@ from hal.target import Target
 if TYPE_CHECKING:
     from emulation.faults import LinkFaults
     from emulation.machine import Machine
+    from emulation.wires import Harness
     from hal.link import Traced
 
 log = logging.getLogger(__name__)
@@ -86,14 +87,33 @@ def check_unique(names: Iterable[TargetName]) -> None:
         seen.add(name.text)
 
 
+def harness_of(names: Iterable[TargetName], wires: Iterable[str]) -> Harness:
+    """Wires in words, between the pins of these targets. UsageError or MachineError says what cannot be."""
+    from emulation.wires import Harness, Wire
+
+    parsed = []
+    for wire in (Wire.parse(text) for text in wires):
+        source, sink = parse_name(wire.source).text, parse_name(wire.sink).text  # a bare board's in full
+        parsed.append(Wire(source, wire.output, sink, wire.input))
+    ends = {end for wire in parsed for end in (wire.source, wire.sink)}
+    emulated = {
+        name.text: f"{name.board.name}@{name.emulator}"
+        for name in names
+        if name.board is not None and name.emulator is not None and name.text in ends
+    }
+    return Harness(emulated, parsed)
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """How a board is brought up, beyond its name. `faults` spoil its link, `icount` N makes an emulated
-    instruction take 2**N ns, `on_trace` hears every CoAP message."""
+    instruction take 2**N ns, `on_trace` hears every CoAP message. `harness` has the wires at it,
+    and the name that they call it by."""
 
     faults: LinkFaults | None = None
     icount: int | None = None
     on_trace: Callable[[Traced], None] | None = None
+    harness: tuple[Harness, str] | None = None
 
 
 class Member:
@@ -128,11 +148,30 @@ class Member:
         try:
             target = await self._make(tell)
             tell("reaching the kernel" if self.name.board else "starting")
-            await target.open()
+            await self._reach(target)
         except BaseException:
             await self._stop_machine()
             raise
         self._target = target
+
+    async def _reach(self, target: Target) -> None:
+        """Open it. If its emulator ends meanwhile, that is the error: it has last words."""
+        if self.machine is None:
+            await target.open()
+            return
+        died = asyncio.create_task(self.machine.wait_died(), name=f"death of {self.name.text}")
+        opening = asyncio.create_task(target.open(), name=f"open {self.name.text}")
+        try:
+            await asyncio.wait((died, opening), return_when=asyncio.FIRST_COMPLETED)
+            if died.done():
+                from emulation.errors import MachineDied
+
+                raise MachineDied(died.result())
+            await opening
+        finally:
+            for task in (died, opening):
+                task.cancel()
+            await asyncio.gather(died, opening, return_exceptions=True)
 
     async def close(self) -> None:
         """Let go of the target and stop its machine. Idempotent."""
@@ -162,9 +201,12 @@ class Member:
         from hal.mcu import McuTarget
 
         setup = self._setup
-        self.machine = open_machine(
-            f"{board.name}@{self.name.emulator}", faults=setup.faults, icount=setup.icount
-        )
+        if setup.harness is not None:
+            harness, name = setup.harness
+            self.machine = harness.open_machine(name, faults=setup.faults, icount=setup.icount)
+        else:
+            kind = f"{board.name}@{self.name.emulator}"
+            self.machine = open_machine(kind, faults=setup.faults, icount=setup.icount)
         tell(f"starting {self.name.emulator}")
         await self.machine.start(self.firmware)
         return McuTarget(self.name.text, board, self.machine.connect, on_trace=setup.on_trace)

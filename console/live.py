@@ -11,6 +11,7 @@ import importlib
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from console.ran import listening
 if TYPE_CHECKING:
     from console.fleet import Member, TargetName
     from console.session import Session
+    from emulation.wires import Harness
     from hal.budget import Parts
     from hal.target import Budget
 
@@ -34,28 +36,33 @@ FRAMEWORKS_EVERY = 2.0
 
 
 def live(
-    targets: Sequence[TargetName], *, master: str | None = None, name: str = "mma-console"
+    targets: Sequence[TargetName],
+    *,
+    master: str | None = None,
+    name: str = "mma-console",
+    harness: Harness | None = None,
 ) -> BackendFactory:
-    """A session with these targets behind `master`, or behind a master of its own."""
+    """A session with these targets behind `master`, or behind a master of its own. `harness` has the wires
+    between those of its boards, by the targets' names."""
 
     def open_backend(post: Post) -> AbstractAsyncContextManager[Backend]:
-        return _open(post, targets, master, name)
+        return _open(post, targets, master, name, harness)
 
     return open_backend
 
 
 @asynccontextmanager
 async def _open(
-    post: Post, targets: Sequence[TargetName], master: str | None, name: str
+    post: Post, targets: Sequence[TargetName], master: str | None, name: str, harness: Harness | None
 ) -> AsyncIterator[LiveBackend]:
     with listening(post):
-        async with _opened(post, targets, master, name) as backend:
+        async with _opened(post, targets, master, name, harness) as backend:
             yield backend
 
 
 @asynccontextmanager
 async def _opened(
-    post: Post, targets: Sequence[TargetName], master: str | None, name: str
+    post: Post, targets: Sequence[TargetName], master: str | None, name: str, harness: Harness | None
 ) -> AsyncIterator[LiveBackend]:
     # Imported where the console can draw meanwhile: it takes some tenths of a second.
     parts = await asyncio.to_thread(importlib.import_module, "console.session")
@@ -71,7 +78,7 @@ async def _opened(
                 if target.text in present:
                     post(TargetElsewhere(target.text))
             async with _running(
-                *(_bring_up(session, watch, one) for one in targets if one.text not in present)
+                *(_bring_up(session, watch, one, harness) for one in targets if one.text not in present)
             ):
                 backend = LiveBackend(session, post)
                 try:
@@ -92,9 +99,12 @@ async def _running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _bring_up(session: Session, watch: LinkWatch, target: TargetName) -> None:
+async def _bring_up(session: Session, watch: LinkWatch, target: TargetName, harness: Harness | None) -> None:
+    setup = watch.setup(target.text)
+    if harness is not None and target.text in harness.boards:
+        setup = replace(setup, harness=(harness, target.text))
     try:
-        await session.add(target, watch.setup(target.text))
+        await session.add(target, setup)
     except Exception as error:  # the session told it, as a step that failed
         log.info("%s did not come up: %s", target.text, error)
 

@@ -139,12 +139,16 @@ class ProcessMachine:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if child is not None:
-            await child.stop(grace=0.5)
+            await self._end(child)
         await self._close()
         if self._folder is not None:  # the supervisor removed it, unless it never came to be
             shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = None
         await self._turn(State.OFF)
+
+    async def _end(self, child: Child) -> None:
+        """End the emulator, and give its supervisor the time to clean up."""
+        await child.stop(grace=0.5)
 
     async def __aenter__(self) -> Self:
         return self

@@ -58,6 +58,10 @@ class Capabilities:
             return ""
         return self.missing.get(capability, f"This emulator cannot {capability.value}.")
 
+    def without(self, capability: Capability, why: str) -> Capabilities:
+        """The same but for one, with the sentence that says why it is not there."""
+        return Capabilities(self.supported - {capability}, {**self.missing, capability: why})
+
     def require(self, capability: Capability) -> None:
         """Raise Unsupported unless the capability is there."""
         if capability not in self.supported:

@@ -15,10 +15,11 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from qemu.qmp import EventListener, ExecInterruptedError, ExecuteError, QMPClient, QMPError, Runstate
 
+from emulation.edges import WriteWatch
 from emulation.errors import EnvironmentMissing, MachineError, Unsupported
 from emulation.faults import LinkFaults
 from emulation.lifecycle import ProcessMachine, capabilities_of
@@ -43,6 +44,21 @@ _MISSING = {
 }
 
 
+class Wiring(Protocol):
+    """The wires at a board (emulation.wires). `drives`: some lead away from it, its outputs are watched."""
+
+    drives: bool
+
+    async def opened(self, machine: QemuMachine) -> None:
+        """The board has power, and no instruction ran yet."""
+
+    async def wrote(self, outputs: int) -> None:
+        """It wrote its outputs: bit N is its pin N. It is held meanwhile."""
+
+    async def closed(self) -> None:
+        """It has no power any more."""
+
+
 class QemuMachine(ProcessMachine):
     """One board in QEMU. See emulation.machine.Machine for what each method does."""
 
@@ -60,12 +76,22 @@ class QemuMachine(ProcessMachine):
         self._serial_taken = False
         self._ran = 0.0  # host seconds for which the guest ran, without the current stretch
         self._running_since = 0.0  # time.monotonic()
+        self._ticking = False
+        self.wiring: Wiring | None = None
+        """To be set before it starts."""
+        self._watch_outputs: WriteWatch | None = None
+        self._reins = asyncio.Lock()  # who stops the guest or lets it go on; for boards that drive wires
+        self._goes = False  # it is to run, though it may be held at a write to its outputs
+        self._driving = asyncio.Lock()
+        self._driven: dict[int, bool] = {}  # levels of inputs
 
     # -- power ------------------------------------------------------------------------------------
 
     @property
     def gdb(self) -> str | None:
-        return str(self._folder / "gdb") if self._folder is not None and self._qmp is not None else None
+        if self._folder is None or self._qmp is None or self._watch_outputs is not None:
+            return None
+        return str(self._folder / "gdb")
 
     def _find(self) -> str:
         path = shutil.which(self._program)
@@ -76,7 +102,8 @@ class QemuMachine(ProcessMachine):
         return path
 
     async def _open(self, program: str, folder: Path, image: Path) -> None:
-        self._ran = 0.0
+        self._ran, self._ticking = 0.0, False
+        self._driven.clear()
         child = await self._launch([program, *self._arguments(image, folder)])
         # QEMU answers QMP only after all else was set up: then the other sockets are there too.
         self._qmp = await self._guard(self._open_qmp(child, folder / "qmp"), QMPError)
@@ -85,6 +112,29 @@ class QemuMachine(ProcessMachine):
         self._serial, self._serial_taken = await asyncio.open_unix_connection(str(folder / "serial")), False
         await self._turn(State.PAUSED)
         await self._set_room_values(image)
+        if self.wiring is not None:
+            await self._wire(self.wiring, folder)
+
+    async def _wire(self, wiring: Wiring, folder: Path) -> None:
+        if wiring.drives:
+            written = asyncio.Event()
+            address = self._our_kernel().outputs
+            self._watch_outputs = await WriteWatch.open(str(folder / "gdb"), address, written.set)
+            self._spawn(self._carry(wiring, address, written), "wires of")
+        await wiring.opened(self)
+
+    async def _carry(self, wiring: Wiring, address: int, written: asyncio.Event) -> None:
+        """Each time that the guest wrote its outputs: carry them on, then let it go on."""
+        while True:
+            await written.wait()
+            written.clear()
+            async with self._reins:
+                if self._watch_outputs is None:
+                    return
+                await self._watch_outputs.write()
+                await wiring.wrote(int.from_bytes(await self.read_memory(address, 4), "little"))
+                if self._goes:
+                    await self._execute("cont")
 
     def _arguments(self, image: Path, folder: Path) -> list[str]:
         def unix(name: str) -> str:
@@ -122,6 +172,11 @@ class QemuMachine(ProcessMachine):
         if self._qtest is not None:
             self._qtest.close()
         self._serial = self._qtest = None
+        watch, self._watch_outputs = self._watch_outputs, None
+        if watch is not None:
+            await watch.close()
+        if self.wiring is not None:
+            await self.wiring.closed()
         qmp, self._qmp = self._qmp, None
         if qmp is not None:
             with contextlib.suppress(QMPError, OSError, EOFError):
@@ -134,11 +189,17 @@ class QemuMachine(ProcessMachine):
     # -- time -------------------------------------------------------------------------------------
 
     async def pause(self) -> None:
-        await self._execute("stop")
+        async with self._reins:
+            self._goes = False
+            await self._execute("stop")
+            if self._watch_outputs is not None:  # held at a write already, it tells of no other stop
+                await self._turn(State.PAUSED)
         await self._until(State.PAUSED)
 
     async def resume(self) -> None:
-        await self._execute("cont")
+        async with self._reins:
+            self._goes = True
+            await self._execute("cont")
         await self._until(State.RUNNING)
 
     async def reset(self) -> None:
@@ -163,7 +224,7 @@ class QemuMachine(ProcessMachine):
         drift = parse_drift(await self._monitor("info jit")) if self.icount is not None else 0.0
         if drift is None:
             raise Unsupported(f"This QEMU does not tell the virtual time of {self.name}.")
-        stretch = time.monotonic() - self._running_since if self._state is State.RUNNING else 0.0
+        stretch = time.monotonic() - self._running_since if self._ticking else 0.0
         return max(0.0, self._ran + stretch - drift)
 
     async def _follow(self, listener: EventListener) -> None:
@@ -175,11 +236,13 @@ class QemuMachine(ProcessMachine):
             )  # UNIX time; it may have jumped
             now = time.monotonic() - (ago if 0 <= ago < 1 else 0)
             if event["event"] == "RESUME":
-                self._running_since = now
-                await self._turn(State.RUNNING)
-            elif self._state is State.RUNNING:
-                self._ran += now - self._running_since
-                await self._turn(State.PAUSED)
+                self._running_since, self._ticking = now, True
+                if self._watch_outputs is None or self._goes:
+                    await self._turn(State.RUNNING)
+            elif self._ticking:
+                self._ran, self._ticking = self._ran + now - self._running_since, False
+                if self._watch_outputs is None or not self._goes:  # else it is held at a write for a moment
+                    await self._turn(State.PAUSED)
 
     @contextlib.asynccontextmanager
     async def traced(self) -> AsyncIterator[list[int]]:
@@ -217,9 +280,23 @@ class QemuMachine(ProcessMachine):
 
     async def drive_pin(self, pin: int, level: bool) -> None:
         _, bit, line = self._pin(Capability.DRIVE_PINS, pin)
-        if self._page["gpio"].get("stand_in"):
-            await self._our_kernel().drive(self.read_memory, self.write_memory, pin, level)
-        await self._guard(self._open_qtest().set_input(line, bit, level))
+        async with self._driving:  # of pins in one word
+            if self._driven.get(pin) is level:  # no edge
+                return
+            if self._page["gpio"].get("stand_in"):
+                await self._our_kernel().drive(self.read_memory, self.write_memory, pin, level)
+            if await self._is_selected(pin, bit):
+                await self._guard(self._open_qtest().set_input(line, bit, level))
+            self._driven[pin] = level
+
+    async def _is_selected(self, pin: int, bit: int) -> bool:
+        """Whether the line of that number listens to this pin's port, where ports share it (STM32's EXTI)."""
+        gpio = self._page["gpio"]
+        if "select" not in gpio:
+            return True
+        word = int.from_bytes(await self.read_memory(int(gpio["select"]) + bit // 4 * 4, 4), "little")
+        port: int = int(gpio["pins"][pin]) // int(gpio["width"])
+        return word >> bit % 4 * 4 & 0xF == port
 
     async def read_pin(self, pin: int) -> bool:
         self._pin(Capability.READ_PINS, pin)

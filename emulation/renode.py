@@ -13,14 +13,16 @@ import itertools
 import os
 import re
 import shutil
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from emulation.errors import EnvironmentMissing, MachineError
+from emulation.errors import EmulationError, EnvironmentMissing, MachineError
 from emulation.faults import LinkFaults
 from emulation.lifecycle import ProcessMachine, capabilities_of
 from emulation.machine import Capability, Counters, State, Streams
+from emulation.process import Child
+from emulation.renode_shared import SharedRenode
+from emulation.renode_start import PortHolder, command_line, load_platform, until_listening
 from emulation.robot import RenodeRefused, Robot
 from hal.boards import Board
 
@@ -28,6 +30,11 @@ _MISSING = {
     Capability.READ_PINS: "This board's page names no GPIO for Renode.",
     Capability.DRIVE_PINS: "This board's page names no GPIO for Renode.",
     Capability.SENSORS: "This board's page names no sensors for Renode.",
+}
+
+_SHARED_MISSING = {
+    Capability.RUN_FOR: "The boards of one Renode share its time: none can be run for a time alone.",
+    Capability.SNAPSHOT: "A snapshot would hold every board that is wired to this one.",
 }
 
 _READ_CHUNK = 4096
@@ -45,21 +52,31 @@ class RenodeMachine(ProcessMachine):
     )
 
     def __init__(
-        self, board: Board, *, faults: LinkFaults | None = None, icount: int | None = None, program: str = ""
+        self,
+        board: Board,
+        *,
+        faults: LinkFaults | None = None,
+        icount: int | None = None,
+        program: str = "",
+        shared: tuple[SharedRenode, str] | None = None,
     ) -> None:
         """`icount` N: an instruction takes 2**N ns of virtual time, else the page's `mips` holds.
-        `program`: else the one in RENODE, else `renode` on the PATH."""
+        `program`: else the one in RENODE, else `renode` on the PATH. `shared`: run in that Renode, as its
+        board of that name, and not in one of its own."""
         super().__init__(board, "renode", faults)
-        self.capabilities = capabilities_of(self._page, _MISSING)
+        self.capabilities = capabilities_of(self._page, _MISSING | (_SHARED_MISSING if shared else {}))
         self.icount = icount
         self._program = program
+        self._shared = shared[0] if shared is not None else None
+        self._name_there = shared[1] if shared is not None else ""
+        self._machine = self._shared.machine(self._name_there) if self._shared is not None else "board"
         self._robot: Robot | None = None
         self._uart: Streams | None = None
-        self._ports = contextlib.ExitStack()  # reservations of the ports that Renode is told to open
+        self._ports = PortHolder()
         self._uart_port = 0
         self._gdb_port = 0
         self._unsafe = ""  # a part of the registers' method names
-        self._restored = 0  # snapshots gone back to: what they lost is made anew under new names
+        self._made = 0  # sockets made for the link: each time under a new name
 
     # -- power ------------------------------------------------------------------------------------
 
@@ -79,64 +96,56 @@ class RenodeMachine(ProcessMachine):
         return program
 
     async def _open(self, program: str, folder: Path, image: Path) -> None:
-        shutil.copyfile(image, folder / "firmware.elf")  # the Monitor cannot quote spaces in paths
-        command = [program, "--disable-xwt", "--plain", "--hide-log"]
-        command += ["--config", str(folder / "config"), "--pid-file", str(folder / "pid")]
-        port = self._reserve_port()  # 1.13.3 does not know 0 for any
-        # Its temporary files go below TMPDIR: they end with our folder, and at its start Renode removes every
-        # folder renode-* there that is not a living Renode's.
-        await self._launch(
-            [*command, "--robot-server-port", str(port)], env={**os.environ, "TMPDIR": str(folder)}
-        )
-        self._robot = Robot(port)
-        await self._guard(self._prepare(self._robot, folder))
-        self._restored = 0
+        if self._shared is not None:
+            self._child, self._robot, self._folder = await self._shared.enter(self._name_there, program)
+            await asyncio.to_thread(folder.rmdir)
+            self._spawn(self._watch(self._child), "watch")
+        else:
+            port = self._ports.reserve()
+            # Its temporary files go below TMPDIR: they end with our folder, and at its start Renode removes
+            # every folder renode-* there that is not a living Renode's.
+            child = await self._launch(
+                command_line(program, folder, port), env={**os.environ, "TMPDIR": str(folder)}
+            )
+            self._robot = Robot(port)
+            await self._guard(until_listening(self._robot, child))
+            await self._execute(f'mach create "{self._machine}"', machine="")
+            await self._guard(load_platform(self._robot, self._page, self._machine))
+        await self._prepare(image)
         await self._turn(State.PAUSED)
         await self._set_room_values(image)
 
-    async def _prepare(self, robot: Robot, folder: Path) -> None:
-        while True:  # until it listens; `open_timeout` bounds it
-            try:
-                await robot.execute('mach create "board"')
-                break
-            except OSError:
-                if self._child is None or not self._child.alive:
-                    raise
-                await asyncio.sleep(0.02)
-        try:
-            await robot.execute(f"machine LoadPlatformDescription @{self._page['platform']}")
-        except RenodeRefused:
-            # Without a network the platform's SVD file is not found, which Renode counts as an error of
-            # the whole command although the platform is there: the core tells.
-            await robot.execute("sysbus.cpu PC")
-        for command in self._page.get("prepare", ()):
-            await robot.execute(str(command))
+    async def _prepare(self, image: Path) -> None:
+        """From a platform without a program to a board at its first instruction."""
         mips = self._page.get("mips") if self.icount is None else max(1, round(1000 / 2**self.icount))
         if mips:
-            await robot.execute(f"sysbus.cpu PerformanceInMips {mips}")
+            await self._execute(f"sysbus.cpu PerformanceInMips {mips}")
         if self.icount is not None:
-            await robot.execute("emulation SetGlobalSerialExecution true")
-            await robot.execute("emulation SetSeed 1")
-        await self._open_ports(robot)
-        elf = folder / "firmware.elf"
-        await robot.execute(f'macro reset "sysbus LoadELF @{elf}"')  # without it, a reset core stays dead
-        await robot.execute(f"sysbus LoadELF @{elf}")
+            await self._execute("emulation SetGlobalSerialExecution true")
+            await self._execute("emulation SetSeed 1")
+        await self._open_ports()
+        await self._flash(image)
+        # Among others the core is halted until it has a program: a reset, as `reset` says, lets it go.
+        await self._execute("machine Reset" if self._shared is not None else f"sysbus LoadELF @{self._elf}")
 
-    def _reserve_port(self) -> int:
-        """A free TCP port that nobody else is given until we close. Renode cannot choose one itself, and can
-        have it all the same: it too sets SO_REUSEADDR, and our socket never listens."""
-        held = self._ports.enter_context(socket.socket())
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("", 0))
-        return int(held.getsockname()[1])
+    @property
+    def _elf(self) -> Path:
+        return (self._folder or Path()) / "firmware.elf"
 
-    async def _open_ports(self, robot: Robot) -> None:
+    async def _flash(self, image: Path) -> None:
+        """What a reset starts from now on."""
+        await asyncio.to_thread(shutil.copyfile, image, self._elf)  # the Monitor quotes no spaces
+        wake = "; sysbus.cpu IsHalted false" if self._shared is not None else ""
+        # without it, a reset core stays dead
+        await self._execute(f'macro reset "sysbus LoadELF @{self._elf}{wake}"')
+
+    async def _open_ports(self) -> None:
         """Make the link's socket and GDB's server; snapshots do not hold them."""
-        self._uart_port, self._gdb_port = self._reserve_port(), self._reserve_port()
-        name = f"link{self._restored}"
-        await robot.execute(f'emulation CreateServerSocketTerminal {self._uart_port} "{name}" false')
-        await robot.execute(f"connector Connect {self._page['uart']} {name}")
-        await robot.execute(f"machine StartGdbServer {self._gdb_port}")
+        self._uart_port, self._gdb_port = self._ports.reserve(), self._ports.reserve()
+        name, self._made = f"{self._machine}_link{self._made}", self._made + 1
+        await self._execute(f'emulation CreateServerSocketTerminal {self._uart_port} "{name}" false')
+        await self._execute(f"connector Connect {self._page['uart']} {name}")
+        await self._execute(f"machine StartGdbServer {self._gdb_port}")
 
     async def _close(self) -> None:
         if self._uart is not None:
@@ -144,9 +153,37 @@ class RenodeMachine(ProcessMachine):
         self._ports.close()
         robot, self._robot, self._uart = self._robot, None, None
         self._gdb_port = 0
-        if robot is not None:
+        if robot is not None and self._shared is None:
             with contextlib.suppress(OSError):
                 await robot.close()
+
+    async def _end(self, child: Child) -> None:
+        if self._shared is None:
+            await super()._end(child)
+            return
+        with contextlib.suppress(EmulationError, OSError):
+            if self._robot is not None and child.alive:
+                await self._robot.execute("machine Pause", self._machine)
+                await self._robot.execute("sysbus.cpu IsHalted true", self._machine)
+                await self._robot.execute(f"machine StopGdbServer {self._gdb_port}", self._machine)
+        await self._shared.leave(self._name_there)
+
+    async def power_cut(self, seconds: float = 0.0) -> None:
+        if self._shared is None:
+            await super().power_cut(seconds)
+            return
+        self._living()
+        assert self._image is not None
+        await self.pause()
+        ram = self.board.ram
+        await self.write_memory(ram.address, bytes(ram.size))
+        await asyncio.sleep(seconds)
+        await self._flash(await self._flashed(self._image, self._folder or Path()))
+        await self._execute("machine Reset")
+        await self._set_room_values(self._image)
+        if self._uart is not None:
+            self._uart[1].close()  # as the link of a board that was gone
+        await self.resume()
 
     def _last_words(self, text: str) -> str:
         """The line after .NET's "Fatal error:" or the last one."""
@@ -159,17 +196,18 @@ class RenodeMachine(ProcessMachine):
     # -- time -------------------------------------------------------------------------------------
 
     async def pause(self) -> None:
-        await self._execute("pause")
+        await self._execute("machine Pause" if self._shared is not None else "pause")
         await self._turn(State.PAUSED)
 
     async def resume(self) -> None:
-        await self._execute("start")
+        await self._execute("machine Start" if self._shared is not None else "start")
         await self._turn(State.RUNNING)
 
     async def reset(self) -> None:
         await self._execute("machine Reset")
 
     async def run_for(self, seconds: float) -> None:
+        self.capabilities.require(Capability.RUN_FOR)
         self._must_be_paused()
         # Decimal seconds in quotes: Renode takes "10ms" for ten seconds and a bare number for nothing.
         await self._execute(f'emulation RunFor "{seconds:.9f}"')
@@ -231,12 +269,14 @@ class RenodeMachine(ProcessMachine):
         await self._execute(f"{port} OnGPIO {bit} {'true' if level else 'false'}")
 
     async def save(self, path: Path) -> None:
+        self.capabilities.require(Capability.SNAPSHOT)
         self._living()
         ours = (self._folder or Path()) / "snapshot.save"
         await self._execute(f"Save @{ours}")
         await asyncio.to_thread(shutil.move, ours, path)
 
     async def restore(self, path: Path) -> None:
+        self.capabilities.require(Capability.SNAPSHOT)
         self._living()
         if not os.path.exists(path):  # noqa: ASYNC240
             raise MachineError(f"There is no snapshot {path}.")
@@ -244,14 +284,11 @@ class RenodeMachine(ProcessMachine):
         await asyncio.to_thread(shutil.copyfile, path, ours)
         running = self._state is State.RUNNING
         await self.pause()
-        await self._execute("Clear")
-        await self._execute(f"Load @{ours}")
-        await self._execute("mach set 0")
+        await self._execute("Clear", machine="")
+        await self._execute(f"Load @{ours}", machine="")
         if self._uart is not None:
             self._uart[1].close()
-        self._restored += 1
-        assert self._robot is not None
-        await self._guard(self._open_ports(self._robot))
+        await self._open_ports()
         if running:
             await self.resume()
 
@@ -262,11 +299,12 @@ class RenodeMachine(ProcessMachine):
         self._uart = await self._guard(asyncio.open_connection("127.0.0.1", self._uart_port))
         return self._uart
 
-    async def _execute(self, command: str) -> str:
+    async def _execute(self, command: str, machine: str | None = None) -> str:
+        """For our machine, unless another is named."""
         self._living()
         if self._robot is None:
             raise MachineError(f"{self.name} is not ready yet.")
-        return await self._guard(self._robot.execute(command))
+        return await self._guard(self._robot.execute(command, self._machine if machine is None else machine))
 
 
 def parse_elapsed(text: str) -> float:

@@ -31,10 +31,10 @@ class Robot:
     async def close(self) -> None:
         await self._session.close()
 
-    async def execute(self, command: str) -> str:
-        """A Monitor command; what it printed. RenodeRefused if it printed any error, ConnectionError (or
-        another OSError) if Renode is gone."""
-        return str(await self.keyword("ExecuteCommand", command) or "")
+    async def execute(self, command: str, machine: str = "") -> str:
+        """A Monitor command, for a machine of that name; what it printed. RenodeRefused if it printed any
+        error, ConnectionError (or another OSError) if Renode is gone."""
+        return str(await self.keyword("ExecuteCommand", command, *([machine] if machine else [])) or "")
 
     async def keyword(self, name: str, *arguments: object) -> Any:
         """A robot keyword; what it returned."""

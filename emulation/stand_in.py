@@ -56,6 +56,11 @@ class StandIn:
             await write(self.address + place, struct.pack("<I", mask | value << pin))
         await write(self.address, struct.pack("<I", _MAGIC))
 
+    @property
+    def outputs(self) -> int:
+        """The address of the word with the levels of outputs: bit N is the board's pin N."""
+        return self.address + _OUTPUTS
+
     async def output(self, read: Read, pin: int) -> bool:
         """The level that the kernel drives on a pin."""
-        return bool(int.from_bytes(await read(self.address + _OUTPUTS, 4), "little") >> pin & 1)
+        return bool(int.from_bytes(await read(self.outputs, 4), "little") >> pin & 1)

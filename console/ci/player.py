@@ -7,14 +7,14 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from console.ci import timeline as act
 from console.ci.recording import Recording
 from console.ci.rig import Rig, open_rig
-from console.ci.scenario import Case, Scenario
+from console.ci.scenario import HERE, Case, Expect, Other, Scenario
 from console.errors import ConsoleError, exit_code
 from console.fleet import TargetName
 from console.inflict import clock_of, inflict, restarts, wait_until
@@ -24,6 +24,8 @@ from emulation.machine import Capability
 
 _POLL = 0.005
 _SETUP_TIME = 120.0
+_LAST_DOINGS = 3.0
+"""Seconds that another board of a case has to come to what is expected of it after the task's end."""
 
 
 @dataclass(slots=True)
@@ -56,7 +58,9 @@ async def play(case: Case, target: TargetName, scenario: Scenario) -> Attempt:
     attempt = Attempt()
     begin = time.monotonic()
     try:
-        async with open_rig(target, seed=scenario.seed, icount=scenario.icount) as rig:
+        async with open_rig(
+            target, seed=scenario.seed, icount=scenario.icount, others=case.others, wires=case.wires
+        ) as rig:
             attempt.recording = rig.recording
             await _Play(rig, case, attempt).run()
     except EnvironmentMissing as error:
@@ -78,6 +82,7 @@ class _Play:
         self._case = case
         self._attempt = attempt
         self._base = 0.0
+        self._others: dict[str, str] = {}  # the task on each of the other boards
 
     def _fail(self, text: str) -> None:
         self._attempt.failures.append(text)
@@ -90,11 +95,18 @@ class _Play:
                 neighbour = await rig.submit(module)
                 await rig.until_running(neighbour)
                 neighbours.append(neighbour)
+            for other in case.others:
+                if other.module is not None:
+                    task_id = await rig.submit(other.module, other.arguments, other.ask, on=other.name)
+                    await rig.until_running(task_id)
+                    self._others[other.name] = task_id
         counted = await self._instructions()
         async with asyncio.timeout(_SETUP_TIME):
             task_id = await rig.submit(case.module, case.arguments, case.ask)
         task = await self._follow(task_id)
         pins = {pin: await self._level(pin) for pin in case.expect.pins}
+        for other in case.others:
+            await self._end_other(other)
         instructions = await self._instructions()
         spent = instructions - counted if instructions is not None and counted is not None else None
         for neighbour in neighbours:
@@ -160,10 +172,13 @@ class _Play:
 
     async def _do(self, step: act.Step, task_id: str) -> None:
         rig, action = self._rig, step.action
+        task_id = self._others.get(step.on, task_id)
         if isinstance(action, act.Kill):
             await rig.framework.kill(task_id, action.grace)
         elif isinstance(action, act.ExpectPin):
-            if not await self._within(action.within, lambda: self._is_level(action.pin, action.level)):
+            if not await self._within(
+                action.within, lambda: self._is_level(action.pin, action.level, step.on)
+            ):
                 self._fail(
                     f"At {step.at:g} s pin {action.pin} did not become {int(action.level)}"
                     f" within {action.within:g} s."
@@ -174,8 +189,8 @@ class _Play:
                     f"At {step.at:g} s its log did not say {action.text!r} within {action.within:g} s."
                 )
         else:
-            await inflict(action, rig.member.machine, rig.faults)
-            if restarts(action):
+            await inflict(action, rig.member_on(step.on).machine, rig.faults_on(step.on))
+            if restarts(action) and step.on in ("", HERE):
                 self._base = await self._now() - step.at  # its clock began anew
 
     async def _within(self, seconds: float, check: Callable[[], Any]) -> bool:
@@ -190,12 +205,12 @@ class _Play:
     async def _has_said(self, task_id: str, text: str) -> bool:
         return any(text in line for line in self._rig.log_of(task_id))
 
-    async def _is_level(self, pin: int, level: bool) -> bool:
-        return await self._rig.require(Capability.READ_PINS).read_pin(pin) is level
+    async def _is_level(self, pin: int, level: bool, board: str = "") -> bool:
+        return await self._rig.require(Capability.READ_PINS, board).read_pin(pin) is level
 
-    async def _level(self, pin: int) -> bool | None:
+    async def _level(self, pin: int, board: str = "") -> bool | None:
         try:
-            return await self._rig.require(Capability.READ_PINS).read_pin(pin)
+            return await self._rig.require(Capability.READ_PINS, board).read_pin(pin)
         except Exception as error:
             if exit_code(error) is None:
                 raise
@@ -207,6 +222,32 @@ class _Play:
         if machine is None or Capability.INSTRUCTIONS not in machine.capabilities:
             return None
         return (await machine.counters()).instructions
+
+    async def _end_other(self, other: Other) -> None:
+        """What another board did; its last doings may be under way still."""
+        rig, expect = self._rig, other.expect
+        task_id = self._others.get(other.name, "")
+
+        async def come() -> bool:
+            if other.state is not None and task_id and rig.framework.tasks[task_id].state is not other.state:
+                return False
+            said = _missing_line(expect, rig.log_of(task_id)) is None
+            return said and all([await self._is_level(*one, other.name) for one in expect.pins.items()])
+
+        await self._within(_LAST_DOINGS, come)
+        pins = {pin: await self._level(pin, other.name) for pin in expect.pins}
+        facts: dict[str, Any] = {"pins": {str(pin): level for pin, level in pins.items()}}
+        who = f"{other.name}: "
+        if task_id:
+            before = rig.framework.tasks[task_id]
+            wanted = (TaskState.RUNNING, TaskState.FINISHED) if other.state is None else (other.state,)
+            if before.state not in wanted:
+                self._fail(f"{who}its task is {before.state.value}: {before.status.message}")
+            await rig.end(task_id)
+            facts["log"] = rig.log_of(task_id)
+            self._judge_log(expect, facts["log"], who)
+        self._judge_pins(expect, pins, who)
+        self._attempt.outcome.setdefault("boards", {})[other.name] = facts
 
     # -- the verdict
 
@@ -232,24 +273,22 @@ class _Play:
                 self._fail(f"Its {what} is {given!r}, not {wanted!r}.")
         if expect.message is not None and expect.message not in status.message:
             self._fail(f"Its message {status.message!r} does not hold {expect.message!r}.")
-        self._judge_log(log)
-        for pin, level in expect.pins.items():
-            if pins[pin] is not None and pins[pin] is not level:
-                self._fail(f"Pin {pin} is {int(not level)} at the end, not {int(level)}.")
+        self._judge_log(expect, log)
+        self._judge_pins(expect, pins)
         self._judge_bounds(task, instructions)
 
-    def _judge_log(self, log: list[str]) -> None:
-        at = 0
-        for text in self._case.expect.log:
-            found = next((number for number in range(at, len(log)) if text in log[number]), None)
-            if found is None:
-                where = " after that" if at else ""
-                self._fail(f"Its log does not say {text!r}{where}.")
-                break
-            at = found + 1
-        for text in self._case.expect.no_log:
+    def _judge_log(self, expect: Expect, log: list[str], who: str = "") -> None:
+        missing = _missing_line(expect, log)
+        if missing is not None:
+            self._fail(f"{who}Its log does not say {missing}.")
+        for text in expect.no_log:
             if any(text in line for line in log):
-                self._fail(f"Its log says {text!r}.")
+                self._fail(f"{who}Its log says {text!r}.")
+
+    def _judge_pins(self, expect: Expect, pins: Mapping[int, bool | None], who: str = "") -> None:
+        for pin, level in expect.pins.items():
+            if pins[pin] is not None and pins[pin] is not level:
+                self._fail(f"{who}Pin {pin} is {int(not level)} at the end, not {int(level)}.")
 
     def _judge_bounds(self, task: Task, instructions: int | None) -> None:
         expect, usage = self._case.expect, self._rig.usage_of(task.id)
@@ -268,3 +307,14 @@ class _Play:
                 self._fail(f"{name} is not known on {self._rig.target}.")
             elif value > most:
                 self._fail(f"{name} is {value:,}, more than {most:,}.")
+
+
+def _missing_line(expect: Expect, log: Sequence[str]) -> str | None:
+    """The first of the expected texts that no line holds after those of the others; None if all are there."""
+    at = 0
+    for text in expect.log:
+        found = next((number for number in range(at, len(log)) if text in log[number]), None)
+        if found is None:
+            return f"{text!r}{' after that' if at else ''}"
+        at = found + 1
+    return None

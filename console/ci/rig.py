@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from console.budgets import Ask
 from console.ci.recording import Recording
+from console.ci.scenario import HERE, Other
 from console.errors import ConsoleError, NoOffer
 from console.events import FromTarget
 from console.fleet import Member, Setup, TargetName
@@ -24,6 +25,8 @@ from console.runner import complete, prepare, task_spec
 from console.session import Plan, Session, open_session
 from emulation.faults import LinkFaults
 from emulation.machine import Capability, Machine
+from emulation.wires import Harness, Wire
+from hal.boards import load_board
 from hal.target import Ended, Usage
 
 _END_GRACE = 5.0
@@ -33,10 +36,17 @@ _END_GRACE = 5.0
 class Rig:
     """Made by open_rig()."""
 
-    def __init__(self, session: Session, name: TargetName, faults: LinkFaults, recording: Recording) -> None:
+    def __init__(
+        self,
+        session: Session,
+        name: TargetName,
+        faults: Mapping[str, LinkFaults],
+        recording: Recording,
+    ) -> None:
+        """`faults` are those of each board's link, by its name; "" is the target's own."""
         self._session = session
         self._name = name
-        self.faults = faults
+        self._faults = faults
         self.recording = recording
 
     @property
@@ -60,19 +70,35 @@ class Rig:
         return self._session.members[self.target]
 
     @property
-    def machine(self) -> Machine:
+    def faults(self) -> LinkFaults:
+        """Those of the target's link."""
+        return self._faults[""]
+
+    def faults_on(self, board: str) -> LinkFaults:
+        """Those of the link of a board that is wired to it; "" for the target's own."""
+        return self._faults["" if board == HERE else board]
+
+    def member_on(self, board: str) -> Member:
+        """A board that is wired to the target, by its name; "" for the target."""
+        return self._session.members[board] if board not in ("", HERE) else self.member
+
+    def machine_on(self, board: str = "") -> Machine:
         """The emulated board. ConsoleError where there is none."""
-        machine = self.member.machine
+        machine = self.member_on(board).machine
         if machine is None:
             raise ConsoleError(f"{self.target} is not emulated: this cannot be done to it.")
         return machine
 
-    async def submit(self, module: Path, arguments: Iterable[str] = (), ask: Ask | None = None) -> str:
-        """Launch a module; returns the task's id. NoOffer, BudgetError, ModuleError."""
+    async def submit(
+        self, module: Path, arguments: Iterable[str] = (), ask: Ask | None = None, *, on: str = ""
+    ) -> str:
+        """Launch a module, on a board that is wired to the target if one is named; returns the task's id.
+        NoOffer, BudgetError, ModuleError."""
         words = tuple(arguments)
+        target = on or self.target
         data = await prepare(module)
-        full = await complete(self._session, self.target, data, words, ask or Ask())
-        return await self.framework.submit(task_spec(module, data, self.target, words, full))
+        full = await complete(self._session, target, data, words, ask or Ask())
+        return await self.framework.submit(task_spec(module, data, target, words, full))
 
     async def until_running(self, task_id: str) -> Task:
         """Until it runs or has ended."""
@@ -128,9 +154,9 @@ class Rig:
                 return ended.usage
         return None
 
-    def require(self, capability: Capability) -> Machine:
+    def require(self, capability: Capability, board: str = "") -> Machine:
         """The machine, if it can do that. ConsoleError or Unsupported says why not."""
-        machine = self.machine
+        machine = self.machine_on(board)
         machine.capabilities.require(capability)
         return machine
 
@@ -143,15 +169,24 @@ async def open_rig(
     seed: int = 0,
     icount: int | None = None,
     framework: str = "mma ci",
+    others: Sequence[Other] = (),
+    wires: Sequence[Wire] = (),
 ) -> AsyncIterator[Rig]:
-    """Start a master unless one is given, the target and a framework; all of it ends with the block. Errors
-    of set-up are raised.
+    """Start a master unless one is given, the target, the boards that are wired to it, and a framework; all
+    of it ends with the block. Errors of set-up are raised.
 
     NoOffer when the master does not offer the target.
     """
     recording = Recording()
     faults = LinkFaults(seed=seed, tap=recording.on_bytes)
-    setup = Setup(faults=faults, icount=icount, on_trace=recording.on_message)
+    harness = _harness(name, others, wires) if others or wires else None
+    setup = Setup(
+        faults=faults,
+        icount=icount,
+        on_trace=recording.on_message,
+        harness=(harness, HERE) if harness is not None else None,
+    )
+    links = {"": faults} | {other.name: LinkFaults(seed=seed) for other in others}
     plan = Plan(framework=framework)
     async with open_session((), master=master, plan=plan, on_event=recording.on_event) as session:
         async with session.framework.listen() as queue:
@@ -159,14 +194,34 @@ async def open_rig(
             try:
                 member = await session.add(name, setup)
                 recording.firmware = member.firmware
-                try:
-                    async with asyncio.timeout(30):
-                        await session.framework.wait_for_offer(name.text)
-                except TimeoutError:
-                    raise NoOffer(f"The master did not offer {name.text} within 30 s.") from None
-                yield Rig(session, name, faults, recording)
+                for other in others:
+                    assert harness is not None
+                    beside = Setup(links[other.name], icount, harness=(harness, other.name))
+                    await session.add(_name_of(other, name), beside)
+                for text in (name.text, *(other.name for other in others)):
+                    try:
+                        async with asyncio.timeout(30):
+                            await session.framework.wait_for_offer(text)
+                    except TimeoutError:
+                        raise NoOffer(f"The master did not offer {text} within 30 s.") from None
+                yield Rig(session, name, links, recording)
             finally:
                 listening.cancel()
                 await asyncio.wait([listening])
                 while not queue.empty():
                     recording.on_event(queue.get_nowait())
+
+
+def _name_of(other: Other, target: TargetName) -> TargetName:
+    """Another board beside a target, as a target of its own."""
+    board = load_board(other.board) if other.board is not None else target.board
+    return TargetName(other.name, board, emulator=target.emulator)
+
+
+def _harness(target: TargetName, others: Sequence[Other], wires: Sequence[Wire]) -> Harness:
+    if target.board is None or target.emulator is None:
+        raise ConsoleError(f"{target.text} is not emulated: no wire of ours can be at it.")
+    boards = {HERE: f"{target.board.name}@{target.emulator}"}
+    for other in others:
+        boards[other.name] = f"{other.board or target.board.name}@{target.emulator}"
+    return Harness(boards, wires)

@@ -19,6 +19,10 @@ from console.errors import UsageError
 from console.fleet import TargetName, parse_names
 from console.mesos import TaskState
 from console.modules import find
+from emulation.errors import MachineError
+from emulation.wires import Wire
+from hal.boards import load_board
+from hal.errors import BoardError
 
 _SCENARIO_KEYS = {"name", "targets", "seed", "timeout", "retries", "icount"}
 _CASE_KEYS = {
@@ -38,6 +42,21 @@ _CASE_KEYS = {
     "log",
     "gpio",
     "sensors",
+    "boards",
+    "wires",
+}
+_BOARD_KEYS = {
+    "board",
+    "module",
+    "args",
+    "mem",
+    "cpus",
+    "stack",
+    "memory",
+    "log",
+    "gpio",
+    "sensors",
+    "expect",
 }
 _EXPECT_KEYS = {
     "state",
@@ -76,6 +95,25 @@ class Expect:
     instructions: int | None = None
 
 
+HERE = "here"
+"""What wires call the board of the case's own target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another board of a case, in the emulator of the case's target. `board` None is one of the same kind;
+    `module` None runs nothing there. Of `expect` log, no_log and pins are looked at."""
+
+    name: str
+    board: str | None
+    module: Path | None
+    arguments: tuple[str, ...]
+    ask: Ask
+    expect: Expect
+    state: TaskState | None
+    """Of its task at the end; None: it still runs, or finished."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One task and what happens around it. `timeout` is in host seconds; `line` is where it stands."""
@@ -92,6 +130,9 @@ class Case:
     """Modules that run on the same board meanwhile, and must still run at its end."""
     quarantine: str = ""
     """Why its failures do not count; they are told all the same."""
+    others: tuple[Other, ...] = ()
+    """What runs there does so before the task begins."""
+    wires: tuple[Wire, ...] = ()
     line: int = 1
 
 
@@ -165,22 +206,18 @@ def _case(
     _known(table, _CASE_KEYS, where)
     try:
         names = parse_names(targets or _texts(table, "targets") or _texts(head, "targets") or ("stm32f4",))
-        ask = parse_ask(
-            mem=_size(table, "mem"),
-            cpus=float(table.get("cpus", 0.1)),
-            stack=_size(table, "stack"),
-            memory=_size(table, "memory"),
-            log=_size(table, "log"),
-            gpio=_size(table, "gpio"),
-            sensors=_texts(table, "sensors"),
-        )
+        ask = _ask(table)
         module = _find(folder, _text(table, "module", ""), where)
         beside = tuple(_find(folder, one, where) for one in _texts(table, "beside"))
         steps = tuple(parse_step(_table(step, "a step")) for step in table.get("step", []))
         expect = _expect(_table(table.get("expect", {}), "expect"))
         timeout = float(table.get("timeout", head.get("timeout", 60)))
         arguments = _arguments(table.get("args", []))
-    except (UsageError, ValueError, TypeError) as error:
+        boards = _table(table.get("boards", {}), "boards")
+        others = tuple(_other(folder, name, _table(one, name)) for name, one in boards.items())
+        wires = tuple(Wire.parse(one, HERE) for one in _texts(table, "wires"))
+        _check_names(others, wires, steps)
+    except (UsageError, MachineError, BoardError, ValueError, TypeError) as error:
         raise _Wrong(f"{where}: {error}") from error
     if timeout <= 0:
         raise _Wrong(f"{where}: a timeout of {timeout:g} s leaves no time.")
@@ -196,7 +233,49 @@ def _case(
         beside=beside,
         quarantine=_text(table, "quarantine", ""),
         line=line,
+        others=others,
+        wires=wires,
     )
+
+
+def _ask(table: Mapping[str, Any]) -> Ask:
+    return parse_ask(
+        mem=_size(table, "mem"),
+        cpus=float(table.get("cpus", 0.1)),
+        stack=_size(table, "stack"),
+        memory=_size(table, "memory"),
+        log=_size(table, "log"),
+        gpio=_size(table, "gpio"),
+        sensors=_texts(table, "sensors"),
+    )
+
+
+def _other(folder: Path, name: str, table: Mapping[str, Any]) -> Other:
+    where = f"board {name!r}"
+    if name == HERE or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise UsageError(f"A board cannot be called {name!r}.", remedy="Write a word: lamp.")
+    _known(table, _BOARD_KEYS, where)
+    expect = _table(table.get("expect", {}), "expect")
+    _known(expect, {"state", "log", "no_log", "pins"}, f"expect of {where}")
+    board = _optional(table, "board")
+    if board is not None:
+        load_board(board)
+    return Other(
+        name=name,
+        board=board,
+        module=_find(folder, _text(table, "module", ""), where) if "module" in table else None,
+        arguments=_arguments(table.get("args", [])),
+        ask=_ask(table),
+        expect=_expect(expect),
+        state=_expect(expect).state if "state" in expect else None,
+    )
+
+
+def _check_names(others: Sequence[Other], wires: Sequence[Wire], steps: Sequence[Step]) -> None:
+    names = {HERE, *(other.name for other in others)}
+    for named in (*(name for wire in wires for name in (wire.source, wire.sink)), *(one.on for one in steps)):
+        if named and named not in names:
+            raise UsageError(f"There is no board {named!r}.", remedy=f"There is: {', '.join(sorted(names))}.")
 
 
 def _find(folder: Path, text: str, where: str) -> Path:

@@ -102,10 +102,13 @@ class Step:
 
     at: float
     action: Action
+    on: str = ""
+    """Of the case's boards the one that it concerns; empty for its own."""
 
     def __str__(self) -> str:
         values = (getattr(self.action, one.name) for one in dataclasses.fields(self.action))
-        return " ".join((type(self.action).__name__, *(f"{value}" for value in values)))
+        where = ("on", self.on) if self.on else ()
+        return " ".join((type(self.action).__name__, *(f"{value}" for value in values), *where))
 
 
 _KINDS: Mapping[str, tuple[type, str | None]] = {
@@ -130,7 +133,7 @@ def parse_step(table: Mapping[str, Any]) -> Step:
         raise UsageError(f"A step does one of: {', '.join(_KINDS)}.", remedy=f"This one has {dict(table)}.")
     kind = kinds[0]
     made, main = _KINDS[kind]
-    rest = {key: value for key, value in table.items() if key not in ("at", kind)}
+    rest = {key: value for key, value in table.items() if key not in ("at", "on", kind)}
     value = table[kind]
     if kind == "link":
         rest |= _link(value)
@@ -150,7 +153,10 @@ def parse_step(table: Mapping[str, Any]) -> Step:
     at = table.get("at", 0.0)
     if isinstance(at, bool) or not isinstance(at, int | float) or at < 0:
         raise UsageError("A step's `at` is a number of seconds.")
-    return Step(float(at), action)
+    on = table.get("on", "")
+    if not isinstance(on, str):
+        raise UsageError("A step's `on` is the name of a board.")
+    return Step(float(at), action, on)
 
 
 def _link(value: object) -> dict[str, object]:

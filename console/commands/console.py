@@ -18,6 +18,13 @@ from console.master_option import given_master
     "-t", "--target", "targets", multiple=True, shell_complete=complete_target, help="Several times."
 )
 @given_master
+@click.option(
+    "--wire",
+    "wires",
+    multiple=True,
+    metavar="WIRE",
+    help='Between pins of emulated targets: "stm32f4@qemu:0 -> stm32f4@qemu-2:4"; several times.',
+)
 @click.option("--demo", is_flag=True, help="Open on the demo fleet: two emulated boards and the host.")
 @click.option("--readonly", is_flag=True, help="Look only: nothing that changes a task, an offer or a board.")
 @click.option(
@@ -40,6 +47,7 @@ from console.master_option import given_master
 def command(
     targets: tuple[str, ...],
     master: str | None,
+    wires: tuple[str, ...],
     demo: bool,
     readonly: bool,
     config: Path | None,
@@ -53,7 +61,7 @@ def command(
 
     quicken()
     from console.config import read
-    from console.fleet import parse_names
+    from console.fleet import harness_of, parse_names
     from console.saved import Saved, Store
 
     if demo:
@@ -61,11 +69,13 @@ def command(
 
         targets = (*TARGETS, *(target for target in targets if target not in TARGETS))
     names = parse_names(targets or ("stm32f4@qemu", "host"))
+    harness = harness_of(names, wires) if wires else None
     wanted = read(config)
     if serve:
         from console.serve import serve as serve_to_browsers
 
         words = [word for name in names for word in ("--target", name.text)]
+        words += [word for wire in wires for word in ("--wire", wire)]
         words += ["--master", master] if master else []
         words += ["--readonly"] if readonly else []
         words += ["--config", str(config.absolute())] if config else []
@@ -80,7 +90,7 @@ def command(
 
     store = Store.of([name.text for name in names], master) if wanted.restore else None
     ConsoleApp(
-        live(names, master=master),
+        live(names, master=master, harness=harness),
         targets=[name.text for name in names],
         keymap=wanted.keys,
         theme=wanted.theme,

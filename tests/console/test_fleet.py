@@ -3,7 +3,8 @@
 import pytest
 
 from console.errors import EnvironmentMissing, UsageError
-from console.fleet import Member, parse_name, parse_names
+from console.fleet import Member, harness_of, parse_name, parse_names
+from emulation.errors import MachineError
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,11 @@ async def test_the_host_opens_and_closes() -> None:
     assert told == ["starting"]
     await member.close()
     await member.close()
+
+
+def test_wires_between_targets() -> None:
+    names = parse_names(["stm32f4", "hifive1@qemu-2", "host"])
+    harness = harness_of(names, ["stm32f4:0 -> hifive1@qemu-2:4"])
+    assert harness.boards == {"stm32f4@qemu": "stm32f4@qemu", "hifive1@qemu-2": "hifive1@qemu"}
+    with pytest.raises(MachineError, match="to no board host"):
+        harness_of(names, ["stm32f4:0 -> host:4"])

@@ -146,6 +146,7 @@ async def test_same_program_as_in_qemu(machine: Machine) -> None:
 
 @needs_renode
 @pytest.mark.end_to_end
+@pytest.mark.timeout(300)
 async def test_time_and_instructions_are_exact(elf: Path) -> None:
     seen = []
     for _ in range(2):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from console.ci.scenario import load, slug
+from console.ci.scenario import HERE, load, slug
 from console.ci.timeline import CutPower, ExpectLog, SetSensor, SpoilLink
 from console.errors import UsageError
 from console.mesos import TaskState
+from emulation.wires import Wire
 from hal.errors import ModuleError
 
 GOOD = """
@@ -47,6 +48,46 @@ def page(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "page.toml"
     path.write_text(text)
     return path
+
+
+WIRED = """
+[[case]]
+name = "wired"
+module = "blink"
+wires = ["0 -> lamp:4", "lamp:1 -> 2"]
+step = [{ at = 1, reset = true, on = "lamp" }]
+[case.boards.lamp]
+board = "hifive1"
+module = "button"
+args = "4 0"
+expect.log = "pressed"
+expect.state = "TASK_GONE"
+"""
+
+
+def test_boards_with_wires(tmp_path: Path) -> None:
+    (case,) = load(page(tmp_path, WIRED)).cases
+    assert case.wires == (Wire(HERE, 0, "lamp", 4), Wire("lamp", 1, HERE, 2))
+    assert [step.on for step in case.steps] == ["lamp"]
+    (lamp,) = case.others
+    assert (lamp.name, lamp.board, lamp.arguments) == ("lamp", "hifive1", ("4", "0"))
+    assert (lamp.expect.log, lamp.state) == (("pressed",), TaskState.GONE)
+
+
+@pytest.mark.parametrize(
+    ("old", "other", "why"),
+    [
+        ("lamp:4", "light:4", "There is no board 'light'. There is: here, lamp"),
+        ('on = "lamp"', 'on = "light"', "There is no board 'light'"),
+        ("0 -> lamp:4", "0 lamp:4", "is no wire"),
+        ('"hifive1"', '"hifive2"', "hifive2"),
+        ("boards.lamp", "boards.here", "A board cannot be called 'here'"),
+        ("expect.log", "expect.result", "'result', which means nothing here"),
+    ],
+)
+def test_what_is_wrong_with_wires_is_told(old: str, other: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=why):
+        load(page(tmp_path, WIRED.replace(old, other)))
 
 
 def test_a_page_is_read(tmp_path: Path) -> None:
