@@ -105,8 +105,9 @@ class Link:
                 return await self.device()
         except TimeoutError:
             await self.close()
+            said = self._transport.said()
             raise LinkError(
-                f"{self.name} does not answer within {timeout:g} s.",
+                f"{self.name} does not answer within {timeout:g} s.{f' {said}.' if said else ''}",
                 remedy="Is it the right port, and does the board run this release's firmware?",
             ) from None
         except BaseException:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ FRAME_OVERHEAD = 64
 """Bytes of a frame beyond its block, at most: header, token, options, FCS, SLIP's ENDs and escapes."""
 
 
+HEARD, LAST, LEGIBLE = 256, 3, 3
+"""Bytes kept of what a peer sends first; of these so many lines are told, and only those that have so many
+letters or digits."""
 PATIENCE = 0.3
 """Seconds for the peer to answer, beyond the time on the line."""
 
@@ -162,6 +166,7 @@ class StreamTransport(interfaces.MessageInterface):  # type: ignore[misc]
         self._manager: MessageManager | None = None
         self._serves = False
         self._writer: asyncio.StreamWriter | None = None
+        self._heard = bytearray()  # the first bytes
         self._last_mid: int | None = None
         self._repeats = 0
         self._asked = (-1, 0.0)
@@ -178,6 +183,8 @@ class StreamTransport(interfaces.MessageInterface):  # type: ignore[misc]
         try:
             while data := await reader.read(4096):
                 self.statistics.bytes_received += len(data)
+                if len(self._heard) < HEARD:
+                    self._heard += data
                 for frame in decoder.feed(data):
                     if isinstance(frame, CoapFrame):
                         self._receive(frame.message)
@@ -185,6 +192,16 @@ class StreamTransport(interfaces.MessageInterface):  # type: ignore[misc]
                         self._on_text(frame.text)
         finally:
             self._writer = None
+
+    def said(self) -> str:
+        """What came over the line first, of a peer that does not answer: "" for nothing at all."""
+        text = re.sub(r"[^ -~]+", "\n", self._heard.decode("ascii", "replace"))
+        lines = [line.strip() for line in text.splitlines() if sum(map(str.isalnum, line)) >= LEGIBLE]
+        if lines:
+            return f"It said: {' / '.join(lines[-LAST:])}"
+        if not self._heard or self.statistics.frames_received:
+            return ""
+        return f"What it sent is neither text nor messages: {self._heard[:16].hex(' ')}"
 
     def _receive(self, data: bytes) -> None:
         try:
