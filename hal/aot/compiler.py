@@ -14,7 +14,7 @@ from hal.aot import imports, linker
 from hal.aot.annotate import rename
 from hal.aot.binary import read
 from hal.aot.model import Layout, Machine, Object
-from hal.aot.runtime import BUILTIN_STACK, FLAGS, flags, frame_sizes, keep, runtime, sources_digest
+from hal.aot.runtime import BUILTIN_STACK, FLAGS, flags, frame_sizes, keep, kept, runtime, sources_digest
 from hal.aot.translate import Harness, Translation, translate
 from hal.aot.validate import validate_core
 from hal.boards import Board
@@ -42,6 +42,11 @@ def compile_module(module: bytes, board: Board, checked: Sequence[str] = ()) -> 
     """A module compiled for a board; `checked` are exports that may be called while it waits. ModuleError if
     it is at fault, ToolchainError if the compiler is."""
     return compile_for(module, Machine.of(board), checked=checked)
+
+
+def is_kept(module: bytes, machine: Machine, checked: Sequence[str] = ()) -> bool:
+    """Whether compile_for() would only have to look into the cache."""
+    return kept(_digest(module, machine, None, checked)[:40])
 
 
 def compile_for(

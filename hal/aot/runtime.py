@@ -131,6 +131,11 @@ def builtins(machine: Machine) -> Path:
     return keep(f"builtins-{_machine_digest(machine)}", build) / "builtins.a"
 
 
+def kept(name: str) -> bool:
+    """Whether the cache has that folder."""
+    return (toolchain.cache_folder() / "aot" / name).is_dir()
+
+
 def keep(name: str, build: Callable[[Path], None]) -> Path:
     """A folder of the cache, built unless it is there. Builders may run side by side: the first one stays."""
     folder = toolchain.cache_folder() / "aot" / name

@@ -39,11 +39,10 @@ def compile_and_split(launch: Launch, board: Board, facts: DeviceFacts, tell: Te
     ModuleError, ToolchainError, BudgetError.
     """
     tell(Stage.VALIDATE, 0, 1)
-    aot.validate(launch.module)
-    tell(Stage.VALIDATE, 1, 1)
     grant_masks(launch, facts)
+    tell(Stage.VALIDATE, 1, 1)
     tell(Stage.COMPILE, 0, 1)
-    compiled = aot.compile(launch.module, board, launch.checked)
+    compiled = aot.compile_apart(launch.module, board, launch.checked)
     tell(Stage.COMPILE, 1, 1)
     roomy = facts.arena_bytes >= ROOMY
     parts = split(launch.budget, needs_of(compiled, launch, roomy=roomy, alignment=facts.alignment))

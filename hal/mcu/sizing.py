@@ -20,8 +20,7 @@ def size_for(launch: Launch, board: Board, isolation: str) -> Parts:
 
     ModuleError, ToolchainError, BudgetError as a launch would raise them.
     """
-    aot.validate(launch.module)
-    compiled = aot.compile(launch.module, board)
+    compiled = aot.compile_apart(launch.module, board)
     arena = board.ram.size - board.ram_budget
     needs = needs_of(compiled, launch, roomy=arena >= ROOMY, alignment=_ALIGNMENTS.get(isolation, 32))
     return split(launch.budget, needs)

@@ -169,7 +169,7 @@ class McuTarget:
     async def size(self, launch: Launch) -> Parts:
         """What a launch would take, to the byte, before it is made. BudgetError where it does not fit."""
         return (
-            await asyncio.to_thread(steps.compile_and_split, launch, self._board, self.facts, lambda *_: None)
+            await aot.beside(steps.compile_and_split, launch, self._board, self.facts, lambda *_: None)
         ).parts
 
     # -- a restarted gateway -------------------------------------------------------------------------
@@ -192,9 +192,7 @@ class McuTarget:
         try:
             async with self._compiling:
                 tell = partial(self._progress, asyncio.get_running_loop(), tenant.key)
-                compiled = await asyncio.to_thread(
-                    steps.compile_and_split, launch, self._board, self.facts, tell
-                )
+                compiled = await aot.beside(steps.compile_and_split, launch, self._board, self.facts, tell)
             async with self._roster.loading:
                 await self._until_up(partial(self._load, tenant, launch, compiled))
         except asyncio.CancelledError:
@@ -235,7 +233,7 @@ class McuTarget:
         if tenant.image is None:
             self._events.publish(Progress(key, Stage.LINK, 0, 1))
             layout = steps.layout_of(tenant.place, parts)
-            tenant.image = await asyncio.to_thread(aot.link, compiled.object, layout, launch.arguments)
+            tenant.image = await aot.beside(aot.link, compiled.object, layout, launch.arguments)
             self._events.publish(Progress(key, Stage.LINK, 1, 1))
             self._events.publish(Artifact(key, MAP_NAME, link_map(tenant.image, layout)))
             self._events.publish(Artifact(key, TABLE_NAME, parts.table()))
