@@ -12,7 +12,7 @@ test campaigns: APT += zookeeper faketime
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help install system demo test unit lint campaigns benchmarks snapshots clean
+.PHONY: help install system demo test unit lint campaigns benchmarks snapshots supply lock sbom audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,19 @@ benchmarks: install ## measure everything, and draw docs/benchmarks.md anew
 
 snapshots: install ## draw the screens' snapshots anew after a wanted change
 	@$(BIN)/pytest -q tests/console --snapshot-update
+
+supply: install # the tools for the three below
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[supply]'
+
+lock: supply ## settle the exact versions of what we need, with their hashes
+	@$(BIN)/uv pip compile pyproject.toml --extra probes --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o packaging/lock.txt
+	@$(BIN)/python packaging/licences.py --write
+
+sbom: supply ## the list of all parts: build/sbom.json (CycloneDX)
+	@mkdir -p build && $(BIN)/cyclonedx-py requirements packaging/lock.txt --pyproject pyproject.toml --mc-type application -o build/sbom.json 2>/dev/null && echo build/sbom.json
+
+audit: supply ## known holes in what we need; says so where the advisories cannot be had
+	@$(BIN)/python packaging/audit.py
 
 clean: ## remove what was installed here (not the user's cache)
 	rm -rf $(VENV) build dist
