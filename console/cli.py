@@ -18,6 +18,7 @@ COMMANDS = {
     "new": "Begin an executor: a source that builds and runs, and a README.",
     "build": "Compile an executor's source; what is wrong with it, by line.",
     "run": "Run one WASM module as a Mesos task and judge how it ends.",
+    "profile": "Where a task's instructions went, by function.",
     "ci": "Play scenarios headless: tasks, stimuli, faults, expectations.",
     "replay": "Open the console on a recording of a case that failed.",
     "demo": "The main job without a screen: master, boards, tasks.",

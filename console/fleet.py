@@ -108,12 +108,13 @@ def harness_of(names: Iterable[TargetName], wires: Iterable[str]) -> Harness:
 class Setup:
     """How a board is brought up, beyond its name. `faults` spoil its link, `icount` N makes an emulated
     instruction take 2**N ns, `on_trace` hears every CoAP message. `harness` has the wires at it,
-    and the name that they call it by."""
+    and the name that they call it by; `counts`: each of its instructions is counted (QEMU, slower)."""
 
     faults: LinkFaults | None = None
     icount: int | None = None
     on_trace: Callable[[Traced], None] | None = None
     harness: tuple[Harness, str] | None = None
+    counts: bool = False
 
 
 class Member:
@@ -203,10 +204,12 @@ class Member:
         setup = self._setup
         if setup.harness is not None:
             harness, name = setup.harness
-            self.machine = harness.open_machine(name, faults=setup.faults, icount=setup.icount)
+            self.machine = harness.open_machine(
+                name, faults=setup.faults, icount=setup.icount, counts=setup.counts
+            )
         else:
             kind = f"{board.name}@{self.name.emulator}"
-            self.machine = open_machine(kind, faults=setup.faults, icount=setup.icount)
+            self.machine = open_machine(kind, faults=setup.faults, icount=setup.icount, counts=setup.counts)
         tell(f"starting {self.name.emulator}")
         await self.machine.start(self.firmware)
         return McuTarget(self.name.text, board, self.machine.connect, on_trace=setup.on_trace)

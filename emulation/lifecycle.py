@@ -268,6 +268,10 @@ class ProcessMachine:
         output = 0 if gpio.get("stand_in") else int(gpio["output"][port])
         return output, bit, str(gpio["input"][port])
 
+    async def executed(self) -> Mapping[int, int]:
+        self.capabilities.require(Capability.PROFILE)
+        raise NotImplementedError
+
     async def read_memory(self, address: int, size: int) -> bytes:
         raise NotImplementedError
 

@@ -40,6 +40,7 @@ class Capability(Enum):
     SENSORS = "set sensors"
     GDB = "debug with GDB"
     SNAPSHOT = "snapshot"
+    PROFILE = "count each instruction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ class Capabilities:
         if capability in self.supported:
             return ""
         return self.missing.get(capability, f"This emulator cannot {capability.value}.")
+
+    def having(self, *capabilities: Capability) -> Capabilities:
+        """The same with these."""
+        return Capabilities(self.supported.union(capabilities), self.missing)
 
     def without(self, capability: Capability, why: str) -> Capabilities:
         """The same but for one, with the sentence that says why it is not there."""
@@ -163,6 +168,10 @@ class Machine(Protocol):
         ...
 
     async def counters(self) -> Counters: ...
+
+    async def executed(self) -> Mapping[int, int]:
+        """How often the instruction at each address ran since power on. Unsupported if not counted."""
+        ...
 
     async def read_memory(self, address: int, size: int) -> bytes:
         """`size` bytes as the core's data bus sees them. Peripheral reads may have side effects."""

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from qemu.qmp import EventListener, ExecInterruptedError, ExecuteError, QMPClient, QMPError, Runstate
 
+from emulation.counts import plugin, read_counts, read_sum
 from emulation.edges import WriteWatch
 from emulation.errors import EnvironmentMissing, MachineError, Unsupported
 from emulation.faults import LinkFaults
@@ -35,7 +36,8 @@ _PACKAGES = {"qemu-system-riscv32": "qemu-system-misc", "qemu-system-riscv64": "
 """Debian's package of a program, where it is not called as the program is."""
 
 _MISSING = {
-    Capability.INSTRUCTIONS: "QEMU does not tell its count of instructions; Renode does.",
+    Capability.INSTRUCTIONS: "QEMU counts instructions only where it was started to; Renode does always.",
+    Capability.PROFILE: "QEMU counts instructions only where it was started to.",
     Capability.WRITE_REGISTERS: "QEMU lets only a debugger write registers: use GDB.",
     Capability.SENSORS: "QEMU has no way to set a sensor of this board; Renode has.",
     Capability.SNAPSHOT: "QEMU cannot save the peripherals of this board; Renode can.",
@@ -63,12 +65,22 @@ class QemuMachine(ProcessMachine):
     """One board in QEMU. See emulation.machine.Machine for what each method does."""
 
     def __init__(
-        self, board: Board, *, faults: LinkFaults | None = None, icount: int | None = None, program: str = ""
+        self,
+        board: Board,
+        *,
+        faults: LinkFaults | None = None,
+        icount: int | None = None,
+        program: str = "",
+        counts: bool = False,
     ) -> None:
-        """`icount` N: each instruction takes 2**N ns of virtual time. `program` replaces the page's QEMU."""
+        """`icount` N: each instruction takes 2**N ns of virtual time. `program` replaces the page's QEMU.
+        `counts`: each instruction is counted, which makes it slower."""
         super().__init__(board, "qemu", faults)
         self.icount = icount
         self.capabilities = capabilities_of(self._page, _MISSING)
+        self._counts = counts
+        if counts:
+            self.capabilities = self.capabilities.having(Capability.INSTRUCTIONS, Capability.PROFILE)
         self._program = program or str(self._page["system"])
         self._qmp: QMPClient | None = None
         self._qtest: Qtest | None = None
@@ -104,7 +116,11 @@ class QemuMachine(ProcessMachine):
     async def _open(self, program: str, folder: Path, image: Path) -> None:
         self._ran, self._ticking = 0.0, False
         self._driven.clear()
-        child = await self._launch([program, *self._arguments(image, folder)])
+        words = self._arguments(image, folder)
+        if self._counts:
+            library = await asyncio.to_thread(plugin, program)
+            words += ["-plugin", f"file={_escape(library)},out={_escape(folder / 'counts')}"]
+        child = await self._launch([program, *words])
         # QEMU answers QMP only after all else was set up: then the other sockets are there too.
         self._qmp = await self._guard(self._open_qmp(child, folder / "qmp"), QMPError)
         self._qtest = await Qtest.open(folder / "qtest")
@@ -216,7 +232,16 @@ class QemuMachine(ProcessMachine):
             await self.pause()
 
     async def counters(self) -> Counters:
-        return Counters(await self._virtual_time(), virtual_error=0.001)
+        count = await asyncio.to_thread(read_sum, self._counted()) if self._counts else None
+        return Counters(await self._virtual_time(), virtual_error=0.001, instructions=count)
+
+    async def executed(self) -> Mapping[int, int]:
+        self.capabilities.require(Capability.PROFILE)
+        return await asyncio.to_thread(read_counts, self._counted())
+
+    def _counted(self) -> Path:
+        self._living()
+        return (self._folder or Path()) / "counts"
 
     async def _virtual_time(self) -> float:
         """Without icount, QEMU's virtual clock is the host's while it runs; with it, some drift apart."""

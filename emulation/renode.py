@@ -30,6 +30,7 @@ _MISSING = {
     Capability.READ_PINS: "This board's page names no GPIO for Renode.",
     Capability.DRIVE_PINS: "This board's page names no GPIO for Renode.",
     Capability.SENSORS: "This board's page names no sensors for Renode.",
+    Capability.PROFILE: "Renode counts all instructions, but not each: use QEMU.",
 }
 
 _SHARED_MISSING = {

@@ -22,11 +22,14 @@ def parse_target(target: str) -> tuple[str, str]:
     return name, emulator
 
 
-def open_machine(target: str, *, faults: LinkFaults | None = None, icount: int | None = None) -> Machine:
+def open_machine(
+    target: str, *, faults: LinkFaults | None = None, icount: int | None = None, counts: bool = False
+) -> Machine:
     """The machine of a target, still powered off.
 
     `faults` are applied to every connect() of its link and may be changed while it runs. `icount` N
     makes virtual time a count of instructions, each 2**N ns: deterministic, where the backend can.
+    `counts`: each instruction is counted, where the backend must be told so beforehand.
     """
     from emulation.qemu import QemuMachine
     from emulation.renode import RenodeMachine
@@ -35,4 +38,4 @@ def open_machine(target: str, *, faults: LinkFaults | None = None, icount: int |
     board = load_board(name)
     if emulator == "renode":
         return RenodeMachine(board, faults=faults, icount=icount)
-    return QemuMachine(board, faults=faults, icount=icount)
+    return QemuMachine(board, faults=faults, icount=icount, counts=counts)

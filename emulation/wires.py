@@ -102,13 +102,18 @@ class Harness:
             ends.add((wire.sink, wire.input))
 
     def open_machine(
-        self, name: str, *, faults: LinkFaults | None = None, icount: int | None = None
+        self,
+        name: str,
+        *,
+        faults: LinkFaults | None = None,
+        icount: int | None = None,
+        counts: bool = False,
     ) -> Machine:
         """The machine of a board, still powered off; as emulation.targets.open_machine."""
         board = self._pages[name]
         if self._shared is not None:
             return RenodeMachine(board, faults=faults, icount=icount, shared=(self._shared, name))
-        machine = QemuMachine(board, faults=faults, icount=icount)
+        machine = QemuMachine(board, faults=faults, icount=icount, counts=counts)
         machine.wiring = ends = _Ends(self, name)
         if ends.drives:
             machine.capabilities = machine.capabilities.without(Capability.GDB, _NO_GDB)

@@ -59,7 +59,12 @@ async def play(case: Case, target: TargetName, scenario: Scenario) -> Attempt:
     begin = time.monotonic()
     try:
         async with open_rig(
-            target, seed=scenario.seed, icount=scenario.icount, others=case.others, wires=case.wires
+            target,
+            seed=scenario.seed,
+            icount=scenario.icount,
+            others=case.others,
+            wires=case.wires,
+            counts=case.expect.instructions is not None,
         ) as rig:
             attempt.recording = rig.recording
             await _Play(rig, case, attempt).run()

@@ -171,6 +171,7 @@ async def open_rig(
     framework: str = "mma ci",
     others: Sequence[Other] = (),
     wires: Sequence[Wire] = (),
+    counts: bool = False,
 ) -> AsyncIterator[Rig]:
     """Start a master unless one is given, the target, the boards that are wired to it, and a framework; all
     of it ends with the block. Errors of set-up are raised.
@@ -185,6 +186,7 @@ async def open_rig(
         icount=icount,
         on_trace=recording.on_message,
         harness=(harness, HERE) if harness is not None else None,
+        counts=counts,
     )
     links = {"": faults} | {other.name: LinkFaults(seed=seed) for other in others}
     plan = Plan(framework=framework)
