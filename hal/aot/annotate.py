@@ -11,6 +11,7 @@ shown by its offset, and its type ends in `&`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -207,3 +208,8 @@ def rename(path: Path, names: dict[str, str]) -> None:
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(data)
+
+
+def hide(body: str, letters: str) -> str:
+    """Temporaries are of no interest to who debugs: they get no debug information."""
+    return re.sub(rf"(?<![\w.])(u32|u64|float|double|R[ilfdr]+) (?=[{letters}]\d)", r"HIDDEN \1 ", body)

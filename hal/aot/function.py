@@ -8,15 +8,15 @@ Bounds checks are the price of the sandbox, so each is left out that provably ca
   its compares keep small: hal.aot.ranges), and ends within the memory that every slot of this module has
   (`Shared.least`);
 - the same stretch was checked on every way to here (memory never shrinks);
-and accesses at constant distances from each other, with nothing observable in between, share one check.
+accesses at constant distances from each other, with nothing observable in between, share one check; and those
+of a loop that only counts and loads are made before it (hal.aot.loops).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
-from hal.aot.annotate import Annotator, Mark, render
+from hal.aot.annotate import Annotator, Mark, hide, render
 from hal.aot.binary import Code, Signature
 from hal.aot.debug import Place
 from hal.aot.instructions import (
@@ -57,6 +57,7 @@ from hal.aot.instructions import (
     Access,
     Instruction,
 )
+from hal.aot.loops import hoist
 from hal.aot.shared import C_TYPES, Shared
 from hal.aot.values import TOP, CheckGroup, Frame, Value, assigned, bound, fold
 from hal.errors import ModuleError
@@ -90,6 +91,8 @@ class FunctionWriter:
         """By root: [low, high) displacements that were checked to lie in memory on every way to here."""
         self.groups: dict[int, CheckGroup] = {}
         """By root: the group that a check may still join."""
+        self.checked: set[int] = set()
+        """Loads whose checks were made before their loop."""
         self.count = 0
         self.at = 0
         self.calls: set[int] = set()
@@ -136,7 +139,7 @@ class FunctionWriter:
         enter = "MMA_ENTER();" if self.calls or self.indirect else ""
         head = self.shared.prototype(self.index, self.notes.parameters())
         body = render([*self.notes.declarations(), *self.declared, enter, *lines])
-        body = _hide(body, "tlrp" if self.notes.function else "trp")
+        body = hide(body, "tlrp" if self.notes.function else "trp")
         return f"{self.notes.head()}{head} {{ {body}\n}}\n"
 
     def _known(self, place: Place) -> str:
@@ -229,6 +232,7 @@ class FunctionWriter:
                 self.declared.append(f"{C_TYPES[value.type]} p{frame.label}_{number};")
                 self._emit(f"p{frame.label}_{number} = {value.text};")
             del self.stack[frame.height :]
+            self._hoist()
             for number in changed:
                 self.locals[number] = self._unknown(self.kinds[number], f"l{number}", number)
             self._emit(f"b{frame.label}:;")
@@ -510,10 +514,8 @@ class FunctionWriter:
     def _access(self, access: Access, offset: int) -> None:
         value = self._pop() if access.store else None
         address = self._pop()
-        arc = self.addresses.get(self.at)
-        most = min(address.bound, arc.unsigned()[1] if arc else TOP)
-        inside = most + offset + access.width <= self.shared.least
-        if not inside:
+        inside = self._inside(self.at, address.bound)
+        if not inside and self.at not in self.checked:
             self._check(address, offset + access.width)
         # Of two ways to add, the one that leaves the CPU's addressing modes most to do: an index into a table
         # at a constant place (as one that is known to be small must be), or a field of what is pointed at.
@@ -529,6 +531,20 @@ class FunctionWriter:
         cast = f"({wide})(s{access.type[1:]})" if sign else ""
         most = TOP if sign or access.type != "i32" else (1 << 8 * access.width) - 1
         self._push(access.type, f"{cast}MMA_LOAD({access.c}, {place})", most)
+
+    def _inside(self, at: int, most: int = TOP) -> bool:
+        """Whether a load or store provably lies in the memory that every slot has."""
+        access, arc = ACCESS[self.body[at].code], self.addresses.get(at)
+        most = min(most, arc.unsigned()[1] if arc else TOP)
+        return most + self.body[at].b + access.width <= self.shared.least
+
+    def _hoist(self) -> None:
+        """Make all checks of a loop before it, where that is the same."""
+        inside = {at for at in self.addresses if self._inside(at)}
+        hoisted = hoist(self.body, self.at, self.locals, self.shared.least, inside)
+        if hoisted:
+            self._emit(hoisted.c(one_trap=self.shared.page == 1))
+            self.checked.update(one.at for one in hoisted.loads)
 
     def _check(self, address: Value, end: int) -> None:
         """Trap unless address + end <= the memory's size, end being offset + width."""
@@ -581,8 +597,3 @@ class FunctionWriter:
                 self._emit(f"MMA_TABLE_COPY(T{a}, T{a}_COUNT, {first}, T{b}, T{b}_COUNT, {second}, {count});")
             else:  # table.init: the immediates are segment, table
                 self._emit(f"MMA_TABLE_COPY(T{b}, T{b}_COUNT, {first}, E{a}, E{a}_count, {second}, {count});")
-
-
-def _hide(body: str, letters: str) -> str:
-    """Temporaries are of no interest to who debugs: they get no debug information."""
-    return re.sub(rf"(?<![\w.])(u32|u64|float|double|R[ilfdr]+) (?=[{letters}]\d)", r"HIDDEN \1 ", body)
