@@ -20,6 +20,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,6 +40,7 @@ _SAFE = ":@+=,()~"
 """What ids may have beside letters, digits and "_.-~" without being encoded."""
 
 
+@lru_cache(4096)
 def component(text: str) -> str:
     """An id as one component of a path. Ids are free text: what could mean anything else is percent-encoded,
     what is too long is cut and told apart by a digest."""
@@ -65,6 +67,8 @@ class Sandboxes:
         self.write_errors = 0
         self._agent_id = agent_id
         self._find = find
+        self._boxes: dict[str, _Box] = {}
+        """By container, of executors that live: to make a path costs more than to write."""
         self._stages: dict[tuple[str, Stage], float] = {}
         self._sieves: dict[str, Sieve] = {}
         self._watchers: set[Callable[[str], None]] = set()
@@ -132,16 +136,13 @@ class Sandboxes:
 
     def begin(self, task: TaskRecord, module: bytes) -> None:
         """The module is there and about to be launched."""
-        folder = self.directory(task)
         with self._careful():
-            folder.mkdir(parents=True, exist_ok=True)
-            for name in (STDOUT, STDERR):
-                (folder / name).touch()
-            link = folder.with_name(f".{LATEST}")
-            link.unlink(missing_ok=True)
-            link.symlink_to(folder.name)
-            link.replace(folder.with_name(LATEST))
-            self._file(task, MODULE).write_bytes(module)
+            folder = str(self.directory(task))
+            _make(folder)
+            box = self._boxes.setdefault(task.container_id, _Box(folder))
+            box.append(STDOUT, b"", self._limit)
+            with self._file(task, MODULE).open("wb", 0) as file:
+                file.write(module)
         self._say(task, f"The module has {len(module):,} bytes.")
 
     def on_event(self, event: Event) -> None:
@@ -192,16 +193,17 @@ class Sandboxes:
             self._stages.pop((event.key, stage), None)
         self._sieves.pop(event.key, None)
         words = f" {event.message}" if event.message else ""
-        self._say(task, f"Ended: {event.cause.value}, status {event.status}.{words}")
-        for line in event.trace:
-            self._say(task, line)
         usage = event.usage
         self._say(
             task,
+            f"Ended: {event.cause.value}, status {event.status}.{words}",
+            *event.trace,
             f"Used: {usage.cpu_seconds:.6f} s of CPU, {usage.switches} switches, "
             f"stack {usage.stack_peak} of {usage.stack_bytes} bytes, "
             f"memory {usage.memory_peak} of {usage.memory_bytes} bytes, code {usage.code_bytes} bytes.",
         )
+        if not task.custom:
+            self._boxes.pop(task.container_id, None)
 
     # -- who reads along -----------------------------------------------------------------------------------
 
@@ -224,20 +226,26 @@ class Sandboxes:
             folder.mkdir(parents=True, exist_ok=True)
         return folder / component(name)
 
-    def _say(self, task: TaskRecord, text: str) -> None:
+    def _say(self, task: TaskRecord, *lines: str) -> None:
         stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-        self._write(task, STDERR, f"{stamp} {text}\n".encode())
+        self._write(task, STDERR, "".join(f"{stamp} {line}\n" for line in lines).encode())
 
     def _write(self, task: TaskRecord, name: str, data: bytes) -> None:
-        folder = self.directory(task)
         with self._careful():
-            if not data or not folder.is_dir():
+            box = self._box(task) if data else None
+            if box is None:
                 return  # not begun: nothing was launched
-            gone = _append(folder / name, data, self._limit)
+            gone = box.append(name, data, self._limit)
             if task.custom:
-                gone = _append(self._file(task, name), data, self._limit)
+                gone = box.append(str(self._file(task, name)), data, self._limit)
             if gone and name == STDOUT:
                 self._add_beyond(task, gone)
+
+    def _box(self, task: TaskRecord) -> _Box | None:
+        box = self._boxes.get(task.container_id)
+        if box is None and (folder := self.directory(task)).is_dir():  # begun before a restart
+            box = self._boxes[task.container_id] = _Box(str(folder))
+        return box
 
     def _add_beyond(self, task: TaskRecord, count: int) -> None:
         with self._careful():
@@ -254,16 +262,51 @@ class Sandboxes:
             self.write_errors += 1
 
 
-def _append(path: Path, data: bytes, limit: int) -> int:
-    """Returns the bytes that are no longer in it, when it was turned over."""
-    with path.open("ab") as file:
-        file.write(data)
-        size = file.tell()
-    if size <= limit:
-        return 0
-    path.replace(path.with_name(f"{path.name}.1"))
-    path.touch()
-    return size
+class _Box:
+    """The files of one sandbox that grow."""
+
+    __slots__ = ("_folder", "_sizes")
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._sizes: dict[str, int] = {}
+
+    def append(self, name: str, data: bytes, limit: int) -> int:
+        """Returns the bytes that are no longer in the file, when it was turned over. It need not be there."""
+        path = os.path.join(self._folder, name)
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            size = self._sizes[name] if name in self._sizes else os.fstat(fd).st_size
+            while data:
+                written = os.write(fd, data)
+                size, data = size + written, data[written:]
+            self._sizes[name] = size
+        finally:
+            os.close(fd)
+        if size <= limit:
+            return 0
+        os.replace(path, f"{path}.1")
+        del self._sizes[name]
+        self.append(name, b"", limit)
+        return size
+
+
+def _make(folder: str) -> None:
+    """The folder of a run, those above it, and the link to the latest run."""
+    runs, run = os.path.split(folder)
+    os.makedirs(os.path.dirname(os.path.dirname(runs)), exist_ok=True)
+    for place in (os.path.dirname(runs), runs, folder):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(place)
+    link = os.path.join(runs, LATEST)
+    try:
+        os.symlink(run, link)
+    except FileExistsError:
+        temporary = os.path.join(runs, f".{LATEST}")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        os.symlink(run, temporary)
+        os.replace(temporary, link)
 
 
 def _number(path: Path) -> int:

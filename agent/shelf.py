@@ -151,12 +151,15 @@ class Shelf:
             *(self._name, task.id, task.framework_id, task.executor_id),
             *(task.container_id, task.parent_container, task.group, task.info.SerializeToString()),
             *(int(task.state), status, task.started, task.kill.name if task.kill else None),
+            row=("tasks", self._name, *task.key),
         )
 
     def drop_task(self, key: TaskKey) -> None:
         """A task is over and its framework knows."""
         self._store.write(
-            "DELETE FROM tasks WHERE agent = ? AND framework = ? AND task = ?", self._name, *key
+            "DELETE FROM tasks WHERE agent = ? AND framework = ? AND task = ?",
+            *(self._name, *key),
+            row=("tasks", self._name, *key),
         )
 
     def drop_task_and_updates(self, task: TaskRecord, updates: Iterable[internal.StatusUpdate]) -> None:

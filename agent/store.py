@@ -77,7 +77,7 @@ class Store:
         self._connection: sqlite3.Connection | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._closing = threading.Event()
-        self._pending: list[Statement] = []
+        self._pending: dict[object, Statement] = {}
         self._queued = 0
         self._committed = 0
         self._running: asyncio.Task[None] | None = None
@@ -163,11 +163,14 @@ class Store:
         self._thread.shutdown()
         self._thread = None
 
-    def write(self, statement: str, *values: Any) -> None:
-        """Queue one statement."""
+    def write(self, statement: str, *values: Any, row: tuple[str, ...] | None = None) -> None:
+        """Queue one statement. What is still queued for the same `row`, all of which it sets or deletes, is
+        done without."""
         if self._connection is None:
             return
-        self._pending.append((statement, values))
+        key = object() if row is None else row
+        self._pending.pop(key, None)
+        self._pending[key] = (statement, values)
         self._queued += 1
 
     async def read(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -190,7 +193,7 @@ class Store:
     async def _write_queued(self) -> None:
         """Hand all that is queued to the store's thread. The books are closed in here and not in a
         callback: a task that is done but still stands in `_running` would make durable() spin."""
-        batch, self._pending = self._pending, []
+        batch, self._pending = list(self._pending.values()), {}
         last = self._queued
         try:
             await self._call(lambda: self._commit(batch))

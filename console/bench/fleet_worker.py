@@ -14,6 +14,10 @@ import os
 import resource
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from agent.config import AgentConfig
 from agent.events import Disconnected, Registered
@@ -44,6 +48,13 @@ class Counts:
                 self.living.discard(event.target)
 
 
+@asynccontextmanager
+async def _scratch() -> AsyncIterator[Path]:
+    """For durable records and sandboxes, as a gateway has them in earnest."""
+    with TemporaryDirectory(prefix="mma-fleet-") as folder:
+        yield Path(folder)
+
+
 async def main(master: str, number: int) -> None:
     """Register and answer."""
     counts = Counts()
@@ -52,7 +63,10 @@ async def main(master: str, number: int) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     gc.collect()
     before, begun = own_bytes(os.getpid()), time.monotonic()
-    async with Gateway(master, (), AgentConfig()) as gateway:
+    async with (
+        _scratch() as folder,
+        Gateway(master, (), AgentConfig(work_dir=folder)) as gateway,
+    ):
         watch = asyncio.create_task(counts.watch(gateway, number))
         await asyncio.sleep(0)
         for index in range(number):

@@ -1,12 +1,12 @@
 """Many agents in one gateway before the genuine master: time, memory, processor, storms.
 
 N targets that are whole but do nothing are put behind one gateway, a process of its own, with the default
-flags. `register` is from the first to the last of them registered; `bytes` what the gateway's own memory grew
-by, for each; `cpu` the processor time of the gateway for each second of answering pings; `flaps` the agents
-that lost their master meanwhile; `tasks` how many tasks come to their end in a second when a framework
-launches all at once, and `task.cpu` the gateway's processor time for each; `storm` the time from a restarted
-master that leads to all agents registered again. Beside it the memory of a native agent, in the master's
-process, where one shares the most.
+flags, its records and sandboxes on disk. `register` is from the first to the last of them registered; `bytes`
+what the gateway's own memory grew by, for each; `cpu` the processor time of the gateway for each second of
+answering pings; `flaps` the agents that lost their master meanwhile; `tasks` how many tasks come to their end
+in a second when a framework launches all at once, and `task.cpu` the gateway's processor time for each;
+`storm` the time from a restarted master that leads to all agents registered again. Beside it the memory of a
+native agent, in the master's process, where one shares the most.
 """
 
 from __future__ import annotations
