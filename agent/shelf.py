@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from agent.errors import DamagedError
 from agent.proto import mesos_pb2 as mesos
@@ -16,6 +16,8 @@ from agent.records import TaskRecord
 from agent.store import Store
 from agent.updates import TaskKey
 from agent.verdict import Kill
+
+_M = TypeVar("_M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Shelf:
         """All that is kept of this agent. DamagedError when it cannot be read."""
         try:
             return await self._load()
-        except (DecodeError, ValueError, KeyError, sqlite3.DatabaseError) as error:
+        except (DecodeError, ValueError, TypeError, KeyError, sqlite3.DatabaseError) as error:
             raise DamagedError(
                 f"The records of agent {self._name} cannot be read: {error}.",
                 remedy="Begin anew with --recover=cleanup, which ends what it runs.",
@@ -70,7 +72,7 @@ class Shelf:
         if not rows:
             return Recovered()
         agent_id, hostname, drain, resources, info = rows[0]
-        kept = internal.CheckpointResourcesMessage.FromString(resources or b"")
+        kept = _parse(internal.CheckpointResourcesMessage, resources or b"")
         infos = await self._store.read("SELECT info FROM frameworks WHERE agent = ?", self._name)
         tasks = await self._store.read(
             f"SELECT {_TASK_COLUMNS} FROM tasks WHERE agent = ?",
@@ -83,13 +85,13 @@ class Shelf:
         return Recovered(
             agent_id=agent_id,
             hostname=hostname,
-            drain=None if drain is None else mesos.DrainConfig.FromString(drain),
+            drain=None if drain is None else _parse(mesos.DrainConfig, drain),
             resources=tuple(kept.resources),
-            frameworks=tuple(mesos.FrameworkInfo.FromString(info) for (info,) in infos),
+            frameworks=tuple(_parse(mesos.FrameworkInfo, info) for (info,) in infos),
             tasks=tuple(_task(*row) for row in tasks),
-            operations=tuple(mesos.Operation.FromString(body) for (body,) in operations),
-            info=None if info is None else mesos.SlaveInfo.FromString(info),
-            updates=tuple(internal.StatusUpdate.FromString(body) for (body,) in updates),
+            operations=tuple(_parse(mesos.Operation, body) for (body,) in operations),
+            info=None if info is None else _parse(mesos.SlaveInfo, info),
+            updates=tuple(_parse(internal.StatusUpdate, body) for (body,) in updates),
         )
 
     def save_agent(self, info: mesos.SlaveInfo) -> None:
@@ -180,6 +182,14 @@ class Shelf:
         self._store.write("DELETE FROM updates WHERE agent = ? AND uuid = ?", self._name, uuid)
 
 
+def _parse(kind: type[_M], body: bytes) -> _M:
+    """ValueError also for a message that could not be written again."""
+    message = kind.FromString(body)
+    if not message.IsInitialized():
+        raise ValueError(f"a {kind.__name__} lacks required fields")
+    return message
+
+
 _TASK_COLUMNS = "framework, executor, container, parent, task_group, info, state, status, started, kill"
 
 
@@ -196,14 +206,14 @@ def _task(
     kill: str | None,
 ) -> TaskRecord:
     return TaskRecord(
-        info=mesos.TaskInfo.FromString(info),
+        info=_parse(mesos.TaskInfo, info),
         framework_id=framework,
         executor_id=executor,
         container_id=container,
         parent_container=parent,
         group=group,
         state=cast(mesos.TaskState, state),
-        statuses=[] if status is None else [mesos.TaskStatus.FromString(status)],
+        statuses=[] if status is None else [_parse(mesos.TaskStatus, status)],
         started=started,
         kill=Kill[kill] if kill else None,
     )

@@ -129,10 +129,11 @@ class Store:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict.splitlines()[-1])
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
             if connection is not None:
                 connection.close()
-            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            operational = isinstance(error, (OSError, sqlite3.OperationalError))
+            if isinstance(error, (sqlite3.DatabaseError, UnicodeDecodeError)) and not operational:
                 raise DamagedError(
                     f"The agent's records {path} are damaged: {error}.",
                     remedy="Put back a copy, or begin anew with --no-strict: then its agents are new ones, "
