@@ -23,6 +23,7 @@ from emulation.counts import plugin, read_counts, read_sum
 from emulation.edges import WriteWatch
 from emulation.errors import EnvironmentMissing, MachineError, Unsupported
 from emulation.faults import LinkFaults
+from emulation.gdb.replay import empty_qcow2
 from emulation.lifecycle import ProcessMachine, capabilities_of
 from emulation.machine import Capability, Counters, State, Streams
 from emulation.process import Child
@@ -32,6 +33,7 @@ from hal.boards import Board
 
 _log = logging.getLogger(__name__)
 
+_DISK, _DISK_SIZE, _SNAPSHOT = "snapshots.qcow2", 64 << 20, "mma"
 _PACKAGES = {"qemu-system-riscv32": "qemu-system-misc", "qemu-system-riscv64": "qemu-system-misc"}
 """Debian's package of a program, where it is not called as the program is."""
 
@@ -40,7 +42,7 @@ _MISSING = {
     Capability.PROFILE: "QEMU counts instructions only where it was started to.",
     Capability.WRITE_REGISTERS: "QEMU lets only a debugger write registers: use GDB.",
     Capability.SENSORS: "QEMU has no way to set a sensor of this board; Renode has.",
-    Capability.SNAPSHOT: "QEMU cannot save the peripherals of this board; Renode can.",
+    Capability.SNAPSHOT: "QEMU does not save this board's peripherals as they are.",
     Capability.READ_PINS: "QEMU does not model the GPIO of this board; Renode does.",
     Capability.DRIVE_PINS: "QEMU does not model the GPIO of this board; Renode does.",
 }
@@ -79,6 +81,9 @@ class QemuMachine(ProcessMachine):
         self.icount = icount
         self.capabilities = capabilities_of(self._page, _MISSING)
         self._counts = counts
+        self._restoring: Path | None = None  # the disk that the next start begins with
+        if self._page.get("snapshot"):
+            self.capabilities = self.capabilities.having(Capability.SNAPSHOT)
         if counts:
             self.capabilities = self.capabilities.having(Capability.INSTRUCTIONS, Capability.PROFILE)
         self._program = program or str(self._page["system"])
@@ -117,6 +122,9 @@ class QemuMachine(ProcessMachine):
         self._ran, self._ticking = 0.0, False
         self._driven.clear()
         words = self._arguments(image, folder)
+        if Capability.SNAPSHOT in self.capabilities:
+            await asyncio.to_thread(self._make_disk, folder / _DISK)
+            words += ["-drive", f"if=none,format=qcow2,id=snapshots,file={_escape(folder / _DISK)}"]
         if self._counts:
             library = await asyncio.to_thread(plugin, program)
             words += ["-plugin", f"file={_escape(library)},out={_escape(folder / 'counts')}"]
@@ -329,11 +337,44 @@ class QemuMachine(ProcessMachine):
             return await self._our_kernel().output(self.read_memory, pin)
         return await super().read_pin(pin)
 
+    def _make_disk(self, disk: Path) -> None:
+        """For savevm, which keeps the whole machine in a disk image that no device uses."""
+        if self._restoring is not None:
+            shutil.copyfile(self._restoring, disk)
+        else:
+            disk.write_bytes(empty_qcow2(_DISK_SIZE))
+
     async def save(self, path: Path) -> None:
         self.capabilities.require(Capability.SNAPSHOT)
+        running = self._state is State.RUNNING
+        await self.pause()
+        said = await self._monitor(f"savevm {_SNAPSHOT}")
+        if said.strip():
+            raise MachineError(f"QEMU refused a snapshot: {said.strip()}.")
+        await asyncio.to_thread(shutil.copyfile, (self._folder or Path()) / _DISK, path)
+        if running:
+            await self.resume()
 
     async def restore(self, path: Path) -> None:
+        """By a new process: one that runs does not take the disk of another."""
         self.capabilities.require(Capability.SNAPSHOT)
+        self._living()
+        if not os.path.exists(path):  # noqa: ASYNC240
+            raise MachineError(f"There is no snapshot {path}.")
+        assert self._image is not None
+        running = self._state is State.RUNNING
+        await self.stop()
+        self._restoring = path
+        try:
+            await self.start(self._image, paused=True)
+            said = await self._monitor(f"loadvm {_SNAPSHOT}")
+        finally:
+            self._restoring = None
+        if said.strip():
+            await self.stop()
+            raise MachineError(f"QEMU refused the snapshot {path}: {said.strip()}.")
+        if running:
+            await self.resume()
 
     async def _open_uart(self) -> Streams:
         """The first caller gets the stream opened before boot, each further one a new stream in its place."""

@@ -6,21 +6,23 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from console.ci import timeline as act
-from console.ci.recording import Recording
+from console.ci.recording import SNAPSHOT, Recording
 from console.ci.rig import Rig, open_rig
 from console.ci.scenario import HERE, Case, Expect, Other, Scenario
 from console.errors import ConsoleError, exit_code
 from console.fleet import TargetName
 from console.inflict import clock_of, inflict, restarts, wait_until
 from console.mesos import Task, TaskState
-from emulation.errors import EnvironmentMissing
-from emulation.machine import Capability
+from emulation.errors import EmulationError, EnvironmentMissing
+from emulation.machine import Capability, State
 
 _POLL = 0.005
 _SETUP_TIME = 120.0
@@ -120,6 +122,20 @@ class _Play:
                 self._fail(f"Its neighbour {before.spec.name} did not live on: it is {before.state.value}.")
             await rig.end(neighbour)
         self._judge(task, pins, spent)
+        await self._keep_machine()
+
+    async def _keep_machine(self) -> None:
+        """A snapshot of the board when the first thing went wrong, where its emulator has that."""
+        machine, recording = self._rig.member.machine, self._rig.recording
+        if not self._attempt.failures or recording.snapshot or machine is None:
+            return
+        if machine.state is not State.RUNNING or Capability.SNAPSHOT not in machine.capabilities:
+            return
+        with tempfile.TemporaryDirectory(prefix="mma-snapshot-") as folder:
+            path = Path(folder) / SNAPSHOT
+            with contextlib.suppress(EmulationError):  # it has just died, say: there are other artifacts
+                await machine.save(path)
+                recording.snapshot = await asyncio.to_thread(path.read_bytes)
 
     # -- the time of the task
 
@@ -134,6 +150,7 @@ class _Play:
                 self._fail(
                     died.result() if died.done() else f"The task had not ended after {case.timeout:g} s."
                 )
+                await self._keep_machine()
                 return await rig.end(task_id)
             if not steps.done():
                 await asyncio.wait([steps], timeout=0.2)
@@ -174,6 +191,7 @@ class _Play:
                 if exit_code(error) is None:
                     raise
                 self._fail(f"At {step.at:g} s: {step}: {error}")
+            await self._keep_machine()
 
     async def _do(self, step: act.Step, task_id: str) -> None:
         rig, action = self._rig, step.action

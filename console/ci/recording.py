@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 EVENTS = "events.jsonl"
 FACTS = "outcome.json"
+SNAPSHOT = "machine.snapshot"
+"""The emulated board at the failing instant."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class Recording:
     sent: bytearray = field(default_factory=bytearray)
     received: bytearray = field(default_factory=bytearray)
     firmware: Path | None = None
+    snapshot: bytes = b""
     began: float = field(default_factory=time.time)
 
     def on_event(self, event: SessionEvent | FrameworkEvent) -> None:
@@ -74,6 +77,8 @@ class Recording:
         for file, name in ((self.firmware, "firmware.elf"), (module, None)):
             if file is not None and file.is_file():
                 shutil.copyfile(file, folder / (name or file.name))
+        if self.snapshot:
+            (folder / SNAPSHOT).write_bytes(self.snapshot)
         (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
     def log(self) -> list[str]:

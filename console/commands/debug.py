@@ -57,6 +57,8 @@ class Wish:
     """Port for a debugger that is not ours."""
     gdb: str = ""
     """Address of somebody else's GDB server."""
+    restored: Path | None = None
+    """A folder with a board's firmware and its snapshot, to go back to."""
 
     @property
     def ours(self) -> bool:
@@ -185,6 +187,10 @@ async def _started(wish: Wish) -> AsyncIterator[Bench]:
         async with _found(wish) as bench:
             yield bench
         return
+    if wish.restored is not None:
+        async with _back(wish.target, wish.restored) as bench:
+            yield bench
+        return
     from console.fleet import build_firmware, parse_name
     from emulation.targets import open_machine
     from hal.mcu import McuTarget
@@ -203,6 +209,29 @@ async def _started(wish: Wish) -> AsyncIterator[Bench]:
             yield Bench(machine, elf, target)
         finally:
             await target.close()
+
+
+@asynccontextmanager
+async def _back(target: str, folder: Path) -> AsyncIterator[Bench]:
+    """An emulated board as it was in a snapshot, paused."""
+    from console.ci.recording import SNAPSHOT
+    from console.fleet import parse_name
+    from emulation.targets import open_machine
+
+    name, elf = parse_name(target), folder / "firmware.elf"
+    assert name.board is not None
+    async with open_machine(f"{name.board.name}@{name.emulator}") as machine:
+        await machine.start(elf, paused=True)
+        await machine.restore(folder / SNAPSHOT)
+        yield Bench(machine, elf, None)
+
+
+def debug_snapshot(target: str, folder: Path, execute: tuple[str, ...]) -> int:
+    """GDB on the snapshot that `mma ci` kept in a folder; in batch mode if there are commands to execute."""
+    from console.run_async import run_async
+
+    wish = Wish(target, True, execute, bool(execute), "", (), (), 0, (), False, False, 60.0, restored=folder)
+    return run_async(_open_gdb(wish))
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Renode's command line: every word of ours, as each family of releases takes it.
 
-The options are those of `src/UI/Options.cs` in Renode's sources: of 1.13.3, of 1.15.0 to 1.16.1 (--disable-xwt
-became the other name of --disable-gui, --server-mode came in 1.16.1) and of the sources of August 2026.
+The options are those of `src/UI/Options.cs` in Renode's sources: of 1.13.3, of 1.15.0 to 1.16.1
+(--disable-xwt became the other name of --disable-gui, --server-mode came in 1.16.1) and of August 2026.
 """
 
 from __future__ import annotations
