@@ -92,7 +92,7 @@ class FunctionWriter:
         self.groups: dict[int, CheckGroup] = {}
         """By root: the group that a check may still join."""
         self.checked: set[int] = set()
-        """Loads whose checks were made before their loop."""
+        """Loads and stores that need no check any more."""
         self.count = 0
         self.at = 0
         self.calls: set[int] = set()
@@ -117,7 +117,8 @@ class FunctionWriter:
         changes = self.changes
         if len(changes) * len(self.kinds) > MOST_WORK:
             raise ModuleError(f"{self.shared.name(self.index)} has too many blocks and locals.")
-        self.addresses = self.shared.ranges.of(self.index, self.body, changes)
+        self.known = self.shared.ranges.of(self.index, self.body, changes)
+        self.checked = set(self.known.safe)
         self._push_frame(END, self.signature, changes[-1])
         for at, instruction in enumerate(self.body):
             self.at = at
@@ -534,14 +535,13 @@ class FunctionWriter:
 
     def _inside(self, at: int, most: int = TOP) -> bool:
         """Whether a load or store provably lies in the memory that every slot has."""
-        access, arc = ACCESS[self.body[at].code], self.addresses.get(at)
+        access, arc = ACCESS[self.body[at].code], self.known.addresses.get(at)
         most = min(most, arc.unsigned()[1] if arc else TOP)
         return most + self.body[at].b + access.width <= self.shared.least
 
     def _hoist(self) -> None:
         """Make all checks of a loop before it, where that is the same."""
-        inside = {at for at in self.addresses if self._inside(at)}
-        hoisted = hoist(self.body, self.at, self.locals, self.shared.least, inside)
+        hoisted = hoist(self.body, self.at, self.locals, self.shared.least, self.checked)
         if hoisted:
             self._emit(hoisted.c(one_trap=self.shared.page == 1))
             self.checked.update(one.at for one in hoisted.loads)

@@ -4,6 +4,10 @@ Every local holds a set of values (hal.aot.arcs). Branches cut them: after `x < 
 and so is what was computed from x by adding constants. Where ways meet, sets are joined. What a loop makes
 of its locals is guessed first, by letting the sets grow until they last; then they are let shrink.
 
+It is also noted how many bytes from a value on were loaded or stored already: they are in memory, which
+never shrinks. So a pointer that was followed on every way to here needs no check, nor does one that a loop
+took over from such pointers.
+
 Why a check may be left out by this: at last one pass over the body starts each loop from its guess, and every
 way back to the loop's head, as every way into it, must end within that guess. So the guess holds by induction
 over the turns of the loop, however it was found; if that pass fails, nothing is known.
@@ -68,6 +72,30 @@ _UNARY = {"clz": span(0, 32), "ctz": span(0, 32), "popcnt": span(0, 32)}
 _UNARY |= {"extend8_s": _LOADS["s8"], "extend16_s": _LOADS["s16"]}
 
 
+class Known(NamedTuple):
+    """What is known of a local at a loop's head."""
+
+    arc: Arc
+    safe: int
+
+    def holds(self, other: Known) -> bool:
+        """Whether it is true of all that another is true of."""
+        return self.arc.holds(other.arc) and self.safe <= other.safe
+
+
+Heads = dict[int, dict[int, Known]]
+"""By the place of the loop, by local."""
+
+
+class Found(NamedTuple):
+    """What came out for one function."""
+
+    addresses: dict[int, Arc]
+    """Of loads and stores by place in the body, without offsets; those that are not in it may have any."""
+    safe: frozenset[int]
+    """Those that can't fail since others did not before."""
+
+
 class Fact(NamedTuple):
     """What is known of one value."""
 
@@ -78,6 +106,8 @@ class Fact(NamedTuple):
     """It is the root plus this."""
     test: Test | None = None
     """It is 1 if this holds, else 0."""
+    safe: int = 0
+    """So many bytes from there on are in memory."""
 
 
 class Test(NamedTuple):
@@ -111,32 +141,33 @@ class _Frame:
 class Ranges:
     """Looks at the functions of one module, as far as there is time."""
 
-    def __init__(self, module: Module, constants: dict[int, int]) -> None:
-        """`constants` are the globals that never change."""
+    def __init__(self, module: Module, constants: dict[int, int], least: int) -> None:
+        """`constants` are the globals that never change, `least` bytes of memory are there for certain."""
         self.module = module
+        self.least = least
         self.constants = constants
         self.steps = MOST_STEPS
 
-    def of(self, index: int, body: Sequence[Instruction], changes: dict[int, set[int]]) -> dict[int, Arc]:
-        """The addresses, without offsets, of a function's loads and stores by their place in the body; those
-        that are not in it may have any. `changes` is as hal.aot.values.assigned has it."""
+    def of(self, index: int, body: Sequence[Instruction], changes: dict[int, set[int]]) -> Found:
+        """What there is to know of a function. `changes` is as hal.aot.values.assigned has it."""
+        nothing = Found({}, frozenset())
         signature = self.module.signature(index)
         kinds = (*signature.parameters, *self.module.codes[index - len(self.module.imported)].locals)
         if len(kinds) > MOST_LOCALS or not any(one.code in ACCESS for one in body):
-            return {}
+            return nothing
         walk = _Walk(self, body, changes, kinds, len(signature.parameters))
-        heads: dict[int, dict[int, Arc]] = {}
+        heads: Heads = {}
         for number in range(MOST_PASSES):
             if not self._afford(body):
-                return {}
+                return nothing
             walk.run(heads)
             grown = walk.grown(heads, hasty=number >= PATIENT_PASSES)
             if grown == heads:
                 break
             heads = grown
         else:
-            return {}
-        found = walk.addresses
+            return nothing
+        found = walk.found()
         for _ in range(SHRINKING_PASSES):
             smaller = walk.entering
             if smaller == heads or not self._afford(body):
@@ -144,7 +175,7 @@ class Ranges:
             walk.run(smaller)
             if walk.grown(smaller) != smaller:
                 break
-            heads, found = smaller, walk.addresses
+            heads, found = smaller, walk.found()
         return found
 
     def _afford(self, body: Sequence[Instruction]) -> bool:
@@ -171,12 +202,13 @@ class _Walk:
         self.parameters = parameters
         self.stops = _stops(body)
 
-    def run(self, heads: dict[int, dict[int, Arc]]) -> None:
+    def run(self, heads: Heads) -> None:
         """One pass, each loop beginning with what `heads` says of the locals that it changes."""
         self.heads = heads
-        self.entering: dict[int, dict[int, Arc]] = {}
+        self.entering: Heads = {}
         """What really comes to each loop's head, from before and from its end."""
         self.addresses: dict[int, Arc] = {}
+        self.followed: set[int] = set()
         self.ids = count(1)
         self.stack: list[Fact] = []
         zero = one(0)
@@ -189,27 +221,50 @@ class _Walk:
             if self.frames:
                 self._one(at, instruction)
 
-    def grown(self, heads: dict[int, dict[int, Arc]], *, hasty: bool = False) -> dict[int, dict[int, Arc]]:
+    def found(self) -> Found:
+        """What the last pass saw."""
+        return Found(self.addresses, frozenset(self.followed))
+
+    def grown(self, heads: Heads, *, hasty: bool = False) -> Heads:
         """Heads that hold what came in the last pass; the very same where they did already."""
         out = dict(heads)
         for at, locals_ in self.entering.items():
             old = heads.get(at)
             if old is None:
                 out[at] = locals_
-            elif not all(old[number].holds(arc) for number, arc in locals_.items()):
-                new = {number: join(old[number], arc) for number, arc in locals_.items()}
-                out[at] = {
-                    number: (ALL if arc != old[number] else arc)
-                    if hasty
-                    else widen(old[number], arc, self.stops)
-                    for number, arc in new.items()
-                }
+            elif not all(old[number].holds(one_) for number, one_ in locals_.items()):
+                out[at] = {number: self._grow(old[number], one_, hasty) for number, one_ in locals_.items()}
         return out
+
+    def _grow(self, old: Known, new: Known, hasty: bool) -> Known:
+        both = join(old.arc, new.arc)
+        safe = min(old.safe, new.safe)
+        if hasty:
+            return Known(old.arc if both == old.arc else ALL, safe if safe == old.safe else 0)
+        return Known(widen(old.arc, both, self.stops), safe)
 
     # -- states ------------------------------------------------------------------------------------
 
-    def _new(self, arc: Arc = ALL, test: Test | None = None) -> Fact:
-        return Fact(arc, next(self.ids), 0, test)
+    def _new(self, arc: Arc = ALL, test: Test | None = None, safe: int = 0) -> Fact:
+        return Fact(arc, next(self.ids), 0, test, safe)
+
+    def _safe(self, fact: Fact) -> int:
+        """How many bytes from a value on are in memory: that may also follow from what it is."""
+        return max(fact.safe, self.ranges.least - fact.arc.unsigned()[1])
+
+    def _follow(self, at: int, address: Fact, end: int) -> None:
+        """Note a load or store: the trap aside, what it touches is in memory from now on."""
+        self.addresses[at] = address.arc
+        if self._safe(address) >= end:
+            self.followed.add(at)
+            return
+        if not address.root or self.state is None:
+            return
+        for number, known in enumerate(self.state):
+            if known.root == address.root:
+                rest = end - (known.far - address.far)
+                if known.safe < rest <= end:
+                    self.state[number] = known._replace(safe=rest)
 
     def _join(self, a: State | None, b: State | None) -> State | None:
         if a is None or b is None:
@@ -218,10 +273,12 @@ class _Walk:
         for one_, other in zip(a, b, strict=True):
             if one_ is other:
                 out.append(one_)
-            elif one_[1:3] == other[1:3]:
-                out.append(Fact(join(one_.arc, other.arc), one_.root, one_.far))
+                continue
+            safe = min(self._safe(one_), self._safe(other))
+            if one_[1:3] == other[1:3]:
+                out.append(Fact(join(one_.arc, other.arc), one_.root, one_.far, None, safe))
             else:
-                out.append(self._new(join(one_.arc, other.arc)))
+                out.append(self._new(join(one_.arc, other.arc), None, safe))
         return out
 
     def _where(self, state: State | None, fact: Fact, *, true: bool) -> State | None:
@@ -300,7 +357,8 @@ class _Walk:
             access = ACCESS[code]
             if access.store:
                 self._pop()
-            self.addresses[at] = self._pop().arc
+            self.state = list(state)
+            self._follow(at, self._pop(), instruction.b + access.width)
             if not access.store:
                 self.stack.append(self._new(_LOADS.get(access.c, ALL) if access.type == "i32" else ALL))
         elif code in (BR, BR_IF, BR_TABLE, RETURN, 0x00):
@@ -352,7 +410,8 @@ class _Walk:
                 a, b = b, a
             if name in ("add", "sub") and b.arc.number is not None:
                 by = b.arc.number if name == "add" else -b.arc.number
-                self.stack.append(Fact(arc, a.root, a.far + by))
+                safe = a.safe - by if 0 <= by < a.safe else 0
+                self.stack.append(Fact(arc, a.root, a.far + by, None, safe))
             else:
                 self.stack.append(self._new(arc))
 
@@ -362,7 +421,7 @@ class _Walk:
         yes = _narrow(_narrow(first, a, name, b.arc), b, _MIRROR[name], a.arc)
         name = _INVERSE[name]
         no = _narrow(_narrow(other, a, name, b.arc), b, _MIRROR[name], a.arc)
-        return self._new(join(yes.arc, no.arc))
+        return self._new(join(yes.arc, no.arc), None, min(self._safe(yes), self._safe(no)))
 
     # -- blocks ------------------------------------------------------------------------------------
 
@@ -383,17 +442,19 @@ class _Walk:
             changed = self.changes[at]
             known = self.heads.get(at, self.entering[at])
             self.state = [
-                self._new(known[number]) if number in changed else fact
+                self._new(known[number].arc, None, known[number].safe) if number in changed else fact
                 for number, fact in enumerate(self.state)
             ]
 
     def _enter(self, at: int, state: State) -> None:
         """Note what comes to a loop's head."""
-        before = self.entering.get(at)
-        self.entering[at] = {
-            number: join(before[number], state[number].arc) if before else state[number].arc
-            for number in self.changes[at]
-        }
+        before, now = self.entering.get(at), {}
+        for number in self.changes[at]:
+            arc, safe = state[number].arc, self._safe(state[number])
+            if before:
+                arc, safe = join(before[number].arc, arc), min(before[number].safe, safe)
+            now[number] = Known(arc, safe)
+        self.entering[at] = now
 
     def _end(self) -> None:
         frame = self.frames.pop()

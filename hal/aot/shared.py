@@ -71,7 +71,7 @@ class Shared:
         self.least = self._least()
         self.debug = debug.read(module.customs, module.code_start)
         self.names = Names()
-        self.ranges = Ranges(module, self._constants())
+        self.ranges = Ranges(module, self._constants(), self.least)
 
     def _find_writes(self, bodies: list[list[Instruction]]) -> None:
         self.written_globals: set[int] = set()

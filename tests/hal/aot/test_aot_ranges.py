@@ -22,6 +22,7 @@ NUMBERS += [0xFFFFFFF0, 0xFFFFFFFC, 0xFFFFFFFE, 0xFFFFFFFF]
 ARITHMETIC = ["add", "add", "sub", "mul", "and", "or", "xor", "shl", "shr_u", "shr_s", "div_u", "rem_u"]
 COMPARE = ["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"]
 LOADS = ["load", "load8_u", "load8_s", "load16_u", "load16_s"]
+SURE = 256
 FUEL = 20_000
 CONFIG = wasmtime.Config()
 CONFIG.consume_fuel = True
@@ -80,7 +81,7 @@ class Writer:
         number = self.loads
         return (
             f"(block (result i32) {seen} (call $see (i32.const {number}) (local.get $a))"
-            f" (i32.{self.pick(LOADS)} (local.get $a)))"
+            f" (i32.{self.pick(LOADS)} offset={self.draw(st.sampled_from([0, 0, 4, 65530]))} (local.get $a)))"
         )
 
     def statement(self) -> str:
@@ -129,11 +130,15 @@ def modules(draw: st.DrawFn) -> str:
       (func (export "f") (param i32 i32) (local i32 i32) (local $a i32) {body}))"""
 
 
-def believed(module: Module) -> list[Arc | None]:
-    """By load, in the body's order."""
+def believed(module: Module) -> list[tuple[Arc | None, bool, int]]:
+    """By load, in the body's order: its addresses, whether it can't fail, and how many bytes it loads."""
     body = decode(module, module.codes[0])
-    found = Ranges(module, {}).of(len(module.imported), body, assigned(body))
-    return [found.get(at) for at, one_ in enumerate(body) if one_.code in ACCESS]
+    found = Ranges(module, {}, SURE).of(len(module.imported), body, assigned(body))
+    return [
+        (found.addresses.get(at), at in found.safe, ACCESS[one_.code].width + one_.b)
+        for at, one_ in enumerate(body)
+        if one_.code in ACCESS
+    ]
 
 
 def seen(module: bytes, *arguments: int) -> set[tuple[int, int]]:
@@ -159,17 +164,23 @@ def numbers(text: str) -> list[int]:
 @given(text=modules())
 def test_every_address_lies_where_it_is_believed(text: str) -> None:
     module = bytes(wasmtime.wat2wasm(text))
-    arcs = dict(zip(numbers(text), believed(read(module)), strict=True))
+    loads = dict(zip(numbers(text), believed(read(module)), strict=True))
     for arguments in ((0, 0), (5, -1), (-4, 64), ((1 << 31) - 1, 1000)):
         for number, address in seen(module, *arguments):
-            arc = arcs[number]
+            arc, safe, count = loads[number]
             assert arc is not None
             assert arc.holds(one(address)), (number, hex(address), arc)
+            assert not safe or address + count <= 65536, (number, hex(address))
 
 
 def addresses(body: str) -> list[Arc | None]:
     text = f'(module (memory 1) (func (export "f") (param i32 i32) (local i32 i32 i32) {body}))'
-    return believed(read(bytes(wasmtime.wat2wasm(text))))
+    return [arc for arc, _, _ in believed(read(bytes(wasmtime.wat2wasm(text))))]
+
+
+def safe(body: str) -> list[bool]:
+    text = f'(module (memory 1) (func (export "f") (param i32 i32) (local i32 i32 i32) {body}))'
+    return [safe for _, safe, _ in believed(read(bytes(wasmtime.wat2wasm(text))))]
 
 
 def test_a_counted_loop_has_bounds() -> None:
@@ -220,6 +231,44 @@ def test_what_is_not_bounded_is_not_believed() -> None:
     assert after == one(100)
     many = " ".join(["(local i32)"] * MOST_LOCALS)
     assert addresses(f"(drop (i32.load (i32.const 4))))(func {many} (nop)")[0] == one(4)
+
+
+def test_a_pointer_that_was_followed_is_safe() -> None:
+    load = "(drop (i32.load offset={} (local.get {})))"
+    first, again, longer, behind, before = safe(
+        load.format(4, 0)
+        + load.format(0, 0)
+        + load.format(8, 0)
+        + "(local.set 2 (i32.add (local.get 0) (i32.const 8)))"
+        + load.format(0, 2)
+        + "(local.set 2 (i32.add (local.get 0) (i32.const -4)))"
+        + load.format(0, 2)
+    )
+    assert (first, again, longer, behind, before) == (False, True, False, True, False)
+    ahead = "(local.set 2 (i32.add (local.get 0) (i32.const 8)))"
+    assert safe(ahead + load.format(8, 0) + load.format(0, 2) + load.format(4, 2)) == [False, True, False]
+    assert safe(
+        f"(if (local.get 1) (then {load.format(0, 0)}) (else {load.format(4, 0)})) {load.format(0, 0)}"
+    ) == [False, False, True]
+    assert safe(f"(if (local.get 1) (then {load.format(0, 0)})) {load.format(0, 0)}") == [False, False]
+    assert safe(load.format(0, 0) + "(local.set 0 (i32.load (local.get 0)))" + load.format(0, 0)) == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_a_pointer_taken_over_from_the_last_turn_is_safe() -> None:
+    """As in walking a list with its last node kept; it begins as null, which is in memory."""
+    walk = """(loop (drop (i32.load (local.get 0))) (drop (i32.load (local.get 2)))
+      (local.set 2 (local.get {})) (br_if 0 (local.tee 0 (i32.load (local.get 0)))))"""
+    assert safe(walk.format(0)) == [False, True, True]
+    assert safe(walk.format(1)) == [False, False, True]
+    follow = "(drop (i32.load (local.tee {0} (i32.load (local.get 0)))))"
+    before = " ".join(follow.format(number) for number in (2, 3, 4))
+    later = f"""{before} (loop (drop (i32.load (local.get 2))) (local.set 2 (local.get 3))
+      (local.set 3 (local.get 4)) (local.set 4 (local.get 1)) (br_if 0 (local.get 1)))"""
+    assert safe(later)[-1] is False  # what was never followed gets there in the fourth turn
 
 
 def test_looking_ends() -> None:
