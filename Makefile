@@ -7,8 +7,8 @@ STAMP := $(VENV)/installed
 PROTOS := $(wildcard agent/proto/*.proto)
 # qemu: the emulators; gdb-multiarch: the debugger; libsasl2, libssl3: the genuine master's CRAM-MD5 and TLS; tmux: tests drive the real terminal
 APT := qemu-system-arm qemu-system-misc gdb-multiarch libsasl2-2 libsasl2-modules libssl3 tmux
-# tests only: a ZooKeeper (with its Java) that keeps who the leading master is, and clocks that jump
-test campaigns: APT += zookeeper faketime
+# tests only: a ZooKeeper (with its Java) that keeps who the leading master is
+test campaigns: APT += zookeeper
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := help

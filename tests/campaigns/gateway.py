@@ -161,7 +161,7 @@ class Campaign:
             where = masters.url if masters else master.address
             words = [sys.executable, str(Path(__file__).with_name("gateway_process.py"))]
             words += [where, str(self._folder / "state"), str(free_port()), f"stm32f4={uart.path}"]
-            clock = Clock(self._folder / "clock") if self._troubles else None
+            clock = Clock(self._folder) if self._troubles else None
             environment = clock.environment if clock else None
             log = self._folder / "gateway.log"
             for number in range(self._kills):

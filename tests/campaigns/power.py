@@ -134,6 +134,7 @@ STEPS: tuple[tuple[str, Callable[[Life], Message]], ...] = (
 
 
 def read_ram(debugger: Debugger, firmware: Firmware) -> bytes:
+    debugger.command("Qqemu.PhyMemMode:1")  # not as the executor sees it that may be running
     ram = firmware.board.ram
     pieces = (debugger.command(f"m{at:x},400") for at in range(ram.address, ram.end, 0x400))
     return b"".join(map(bytes.fromhex, pieces))

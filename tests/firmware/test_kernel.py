@@ -543,6 +543,13 @@ def test_nobody_changes_anything_without_the_key(kernel: Kernel) -> None:
     cut.opt.delete_option(OPTION)
     cut.opt.add_option(OpaqueOption(OPTION, value[:-1]))
     assert say(cut) == "4.01", "a part of the proof"
+    for at in range(4, len(value)):
+        guessed = proven(*changes[0])
+        value = bytearray(guessed.opt.get_option(OPTION)[0].value)
+        value[at] ^= 1
+        guessed.opt.delete_option(OPTION)
+        guessed.opt.add_option(OpaqueOption(OPTION, bytes(value)))
+        assert say(guessed) == "4.01", f"byte {at} of the proof"
     assert kernel.look_state(guest.number) == State.READY
     assert kernel.get("d")[7] == free
 
