@@ -179,7 +179,8 @@ def addresses(body: str) -> list[Arc | None]:
 
 
 def safe(body: str) -> list[bool]:
-    text = f'(module (memory 1) (func (export "f") (param i32 i32) (local i32 i32 i32) {body}))'
+    locals_ = "(local i32)" * 10
+    text = f'(module (memory 1) (func (export "f") (param i32 i32) {locals_} {body}))'
     return [safe for _, safe, _ in believed(read(bytes(wasmtime.wat2wasm(text))))]
 
 
@@ -265,10 +266,11 @@ def test_a_pointer_taken_over_from_the_last_turn_is_safe() -> None:
     assert safe(walk.format(0)) == [False, True, True]
     assert safe(walk.format(1)) == [False, False, True]
     follow = "(drop (i32.load (local.tee {0} (i32.load (local.get 0)))))"
-    before = " ".join(follow.format(number) for number in (2, 3, 4))
-    later = f"""{before} (loop (drop (i32.load (local.get 2))) (local.set 2 (local.get 3))
-      (local.set 3 (local.get 4)) (local.set 4 (local.get 1)) (br_if 0 (local.get 1)))"""
-    assert safe(later)[-1] is False  # what was never followed gets there in the fourth turn
+    before = " ".join(follow.format(number) for number in range(2, 12))
+    moves = " ".join(f"(local.set {number} (local.get {number + 1}))" for number in range(2, 11))
+    later = f"""{before} (loop (drop (i32.load (local.get 2))) {moves} (local.set 11 (local.get 1))
+      (br_if 0 (local.get 1)))"""
+    assert safe(later)[-1] is False  # what was never followed gets there in the eleventh turn
 
 
 def test_looking_ends() -> None:
