@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Protocol
 
 from emulation.machine import State
@@ -19,7 +20,7 @@ class _Holdable(Protocol):
 
     async def pause(self) -> None: ...
 
-    async def resume(self) -> None: ...
+    def resume(self) -> Coroutine[None, None, None]: ...
 
 
 async def hold_back(machine: _Holdable, share: float) -> None:
@@ -39,5 +40,15 @@ async def hold_back(machine: _Holdable, share: float) -> None:
             await machine.pause()
             await asyncio.sleep(max(0.0, debt - (clock() - stopped)))
         finally:
-            await machine.resume()
+            await _whole(machine.resume())
         held += clock() - stopped
+
+
+async def _whole(work: Coroutine[None, None, None]) -> None:
+    """To its end even if we are cancelled meanwhile: a board that was half let go would stay held."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -204,3 +204,23 @@ async def test_says_how_it_died(machine: Machine) -> None:
     with contextlib.suppress(MachineError):
         await machine.pause()
     assert machine.state is State.DIED
+
+
+@needs_renode
+@pytest.mark.end_to_end
+@pytest.mark.timeout(300)
+async def test_its_clock_drifts_and_its_flash_wears(machine: Machine) -> None:
+    await machine.drift(0.5)
+    states = set[State]()
+    async with asyncio.timeout(60):
+        while states != {State.RUNNING, State.PAUSED}:
+            states.add(machine.state)
+            await asyncio.sleep(0.01)
+    await machine.drift(0)
+    assert machine.state is State.RUNNING
+    flash = await machine.read_memory(machine.board.flash.address, 512)
+    await machine.wear(8, seed=1)
+    worn = await machine.read_memory(machine.board.flash.address, 512)
+    changed = [old ^ new for old, new in zip(flash, worn, strict=True)]
+    assert sum(one.bit_count() for one in changed) == 8
+    assert all(new & one for one, new in zip(changed, worn, strict=True) if one)  # erased reads as 1
