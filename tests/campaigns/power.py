@@ -175,6 +175,17 @@ def cut_in_a_crash(life: Life, instructions: int) -> bytes:
     return ram
 
 
+def cut_after_a_crash(life: Life) -> bytes:
+    """Let the kernel crash, and cut when its record is whole, before it restarts."""
+    life.kernel.get("s")
+    debugger = attach(life.gdb)
+    debugger.command(f"Pf={struct.pack('<I', NOWHERE).hex()}")
+    debugger.run_to(life.kernel.firmware.symbol("mma_arch_reset") & ~1)
+    ram = read_ram(debugger, life.kernel.firmware)
+    debugger.line.close()
+    return ram
+
+
 def attach(path: Path) -> Debugger:
     """GDB's stub, which stops the machine. QEMU makes its sockets one after the other."""
     deadline = time.monotonic() + 10

@@ -7,11 +7,12 @@ import time
 import pytest
 from wasmtime import wat2wasm
 
+from hal import toolchain
 from hal.aot import limits, validate
 from hal.aot.binary import read
 from hal.aot.lines import read_lines
 from hal.aot.translate import translate
-from hal.errors import ModuleError
+from hal.errors import ModuleError, ToolchainError
 
 
 def module(*, declared: str = "", body: str = "", fields: str = "") -> bytes:
@@ -81,3 +82,11 @@ def _custom(name: str, size: int) -> bytes:
     body = bytes([len(name)]) + name.encode() + bytes(size)
     length = bytes((len(body) >> shift) & 0x7F | (0x80 if shift < 28 else 0) for shift in range(0, 35, 7))
     return b"\0" + length + body
+
+
+def test_clang_has_no_more_memory_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["clang", "--target=thumbv7em-none-eabi", "-x", "c", "-c", "-o", "/dev/null", "-"]
+    assert toolchain.run(words, text="int x;").ok
+    monkeypatch.setattr(toolchain, "MEMORY_LIMIT", 16 << 20)
+    with pytest.raises(ToolchainError, match=r"more memory|failed"):
+        toolchain.must(words, text="int x;")
