@@ -88,7 +88,16 @@ def check_unique(names: Iterable[TargetName]) -> None:
 
 
 def harness_of(names: Iterable[TargetName], wires: Iterable[str]) -> Harness:
-    """Wires in words, between the pins of these targets. UsageError or MachineError says what cannot be."""
+    """Wires in words, between the pins of these targets. UsageError says what cannot be."""
+    from emulation.errors import MachineError
+
+    try:
+        return _harness(names, wires)
+    except MachineError as error:
+        raise UsageError(str(error)) from error
+
+
+def _harness(names: Iterable[TargetName], wires: Iterable[str]) -> Harness:
     from emulation.wires import Harness, Wire
 
     parsed = []

@@ -4,7 +4,6 @@ import pytest
 
 from console.errors import EnvironmentMissing, UsageError
 from console.fleet import Member, harness_of, parse_name, parse_names
-from emulation.errors import MachineError
 
 
 @pytest.mark.parametrize(
@@ -63,5 +62,5 @@ def test_wires_between_targets() -> None:
     names = parse_names(["stm32f4", "hifive1@qemu-2", "host"])
     harness = harness_of(names, ["stm32f4:0 -> hifive1@qemu-2:4"])
     assert harness.boards == {"stm32f4@qemu": "stm32f4@qemu", "hifive1@qemu-2": "hifive1@qemu"}
-    with pytest.raises(MachineError, match="to no board host"):
+    with pytest.raises(UsageError, match="to no board host"):
         harness_of(names, ["stm32f4:0 -> host:4"])
