@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from textual import events
-from textual.geometry import Size
 from textual.message import Message
 
 from console.debug.view import Bytes
@@ -36,7 +35,7 @@ class HexView(LinesView):
         """Newer bytes."""
         self._bytes = shown
         rows = -(-len(shown.data) // self.row) if shown is not None else 0
-        self.virtual_size = Size(self.cells, rows)
+        self.extend_to(rows)
         self.refresh()
 
     @property

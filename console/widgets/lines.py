@@ -12,6 +12,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
@@ -190,6 +191,21 @@ class LinesView(ScrollView, Toned, can_focus=True):
     def page(self) -> int:
         """Lines that a page key moves by."""
         return max(1, self.size.height - 1)
+
+    def extend_to(self, lines: int) -> None:
+        """There are so many lines to scroll through.
+
+        Textual lays the whole screen out anew whenever `virtual_size` is set, which with lines that come
+        ceaselessly costs more than drawing them. Only a height that follows the content needs that; else the
+        scrollbar is told, which asks for it by itself when it comes or goes.
+        """
+        size = Size(self.cells, lines)
+        height = self.styles.height
+        if height is None or height.is_auto:
+            self.virtual_size = size
+        elif size != self.virtual_size:
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
 
     def go(self, y: int) -> None:
         """Scroll to a line at once; forced, for the scrollbar that allows it may not be laid out yet."""

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import chop_cells
 from textual import events
-from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -179,7 +178,7 @@ class LogView(LinesView):
         self._seen = ring.total
         grown = len(self._shown) - before
         gone = self._trim()
-        self.virtual_size = Size(self.cells, max(1, len(self._shown) - self._cut))
+        self.extend_to(max(1, len(self._shown) - self._cut))
         if self.following:
             self.go(self.max_scroll_y)
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from textual.events import Resize
-from textual.geometry import Size
 
 from console.spans import EMPTY, Line, Span
 from console.widgets.lines import LinesView
@@ -55,5 +54,5 @@ class Page(LinesView):
         if lines == self._lines:
             return
         self._lines = lines
-        self.virtual_size = Size(width, len(lines))
+        self.extend_to(len(lines))
         self.refresh()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from textual import events
-from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -46,7 +45,7 @@ class SourceView(LinesView):
         if stop != self._stop:
             self._stop = stop
             self.place(self.here)
-        self.virtual_size = Size(self.cells, len(self._rows))
+        self.extend_to(len(self._rows))
         self.refresh()
 
     def _read(self, view: DebugView) -> None:
@@ -105,7 +104,7 @@ class SourceView(LinesView):
         self.cursor = min(row, len(self._rows) - 1)
         height, top = self.size.height, round(self.scroll_y)
         if height and not top + 2 <= self.cursor < top + height - 2:
-            self.virtual_size = Size(self.cells, len(self._rows))
+            self.extend_to(len(self._rows))
             self.go(max(0, self.cursor - height // 3))
         self.refresh()
 

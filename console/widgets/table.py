@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from textual import events
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
@@ -156,7 +156,7 @@ class Table(LinesView, Generic[R]):
         else:
             place = next((i for i, row in enumerate(rows) if self._key(row) == self._cursor_key), None)
         self._cursor = min(self._cursor, max(0, len(rows) - 1)) if place is None else place
-        self.virtual_size = Size(self.cells, len(rows) + self._head)
+        self.extend_to(len(rows) + self._head)
         self._told(force=tell)
         self.refresh()
 

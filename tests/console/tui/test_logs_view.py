@@ -8,6 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from console.events import ClockRead, Event, FromTarget, LinkSaid, TargetUp
+from console.loglines import Origin
 from console.screens.logs import LogsScreen
 from console.spans import Tone, plain
 from console.widgets.log_view import LogView
@@ -122,3 +123,23 @@ async def test_the_boards_clock_and_a_file(tmp_path: Path, monkeypatch: pytest.M
         await pilot.press("W")
         await settle(pilot, lambda: len(saved(tmp_path)) == view.count[0])
         assert saved(tmp_path)[-1] == f"11:59:11.000     13.500 s  {BOARD}  device  late"
+
+
+async def test_lines_that_come_do_not_lay_the_screen_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the scrollbar's coming does; else every line would cost what a resize costs."""
+    app = TestApp(said(200))
+    async with app.run_test(size=(100, 30)) as pilot:
+        screen, view = await logs(pilot)
+        laid_out: list[object] = []
+        whole = type(screen)._refresh_layout
+        monkeypatch.setattr(
+            LogsScreen, "_refresh_layout", lambda *given, **more: (laid_out.append(1), whole(*given, **more))
+        )
+        before = view.max_scroll_y
+        for number in range(20):
+            app.state.logs.say(BOARD, BOARD, Origin.LINK, f"more {number}", NOW)
+            screen.redraw()
+            await pilot.pause()
+        assert view.max_scroll_y == before + 20
+        assert view.scroll_offset.y == view.max_scroll_y == view.vertical_scrollbar.position
+        assert not laid_out
