@@ -29,6 +29,7 @@ from emulation.machine import Capability, Counters, State, Streams
 from emulation.process import Child
 from emulation.qemu_text import parse_drift, parse_last_words, parse_registers, parse_trace
 from emulation.qtest import Qtest
+from emulation.unmodelled import Tally, device_bases
 from hal.boards import Board
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,13 @@ _MISSING = {
     Capability.READ_PINS: "QEMU does not model the GPIO of this board; Renode does.",
     Capability.DRIVE_PINS: "QEMU does not model the GPIO of this board; Renode does.",
 }
+
+_ONE_BY_ONE = "singlestep"
+"""Each translated block is one instruction: QEMU's name of it up to 8.0, which later ones understand too."""
+_LOGGED = "log unimp,guest_errors"
+_PLACE_EVERY = 1.0
+_PLACE_FOR, _PLACE_LOOKS = 0.03, 10
+"""Host seconds, and how many times as long at most: a fed watchdog is fed every tenth of a second."""
 
 
 class Wiring(Protocol):
@@ -296,6 +304,68 @@ class QemuMachine(ProcessMachine):
                 await self._monitor(f"{option} off")
         addresses += parse_trace(await asyncio.to_thread(log.read_text))
         log.unlink()
+
+    @contextlib.asynccontextmanager
+    async def unmodelled(self) -> AsyncIterator[Tally]:
+        """Meanwhile accesses to what QEMU has no model for are counted, and once a second those whose
+        instruction is not known are looked for, for some milliseconds that are slower than others.
+
+        The log goes through a pipe: however much a guest makes QEMU complain, nothing grows.
+        """
+        tally = Tally(device_bases(await self._monitor("info mtree -f")))
+        path = (self._folder or Path()) / "unmodelled"
+        os.mkfifo(path)
+        # Open before QEMU opens it, which would wait for a reader and answer nobody meanwhile.
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        loop = asyncio.get_running_loop()
+
+        def read() -> None:
+            with contextlib.suppress(BlockingIOError):
+                tally.take(os.read(reader, 1 << 16))
+
+        async def place() -> None:
+            before = 0
+            if at_start:
+                await self._until(State.RUNNING)
+                await self._follow_for(tally)
+            while True:
+                await asyncio.sleep(_PLACE_EVERY)
+                if tally.unplaced > before and self._state is State.RUNNING:
+                    await self._monitor(f"{_ONE_BY_ONE} on")
+                    await self._monitor(f"{_LOGGED},exec,nochain")
+                    await self._follow_for(tally)
+                before = tally.unplaced
+
+        at_start = self._state is State.PAUSED  # what it does first it mostly does once
+        placing: asyncio.Task[None] | None = None
+        try:
+            await self._monitor(f"logfile {path}")
+            if at_start:
+                await self._monitor(f"{_ONE_BY_ONE} on")
+            await self._monitor(f"{_LOGGED},exec,nochain" if at_start else _LOGGED)
+            loop.add_reader(reader, read)
+            placing = asyncio.create_task(place(), name=f"place the unmodelled of {self.name}")
+            yield tally
+        finally:
+            if placing is not None:
+                placing.cancel()
+                await asyncio.gather(placing, return_exceptions=True)
+            with contextlib.suppress(MachineError):
+                await self._monitor("log none")
+                await self._monitor(f"{_ONE_BY_ONE} off")
+            loop.remove_reader(reader)
+            os.close(reader)
+            path.unlink(missing_ok=True)
+
+    async def _follow_for(self, tally: Tally) -> None:
+        """The log tells each instruction: no longer than until none is sought."""
+        for _ in range(_PLACE_LOOKS):
+            await asyncio.sleep(_PLACE_FOR)
+            if tally.counts and not tally.unplaced:
+                break
+        await self._monitor(_LOGGED)
+        await self._monitor(f"{_ONE_BY_ONE} off")
+        tally.untraced()
 
     # -- insides ----------------------------------------------------------------------------------
 

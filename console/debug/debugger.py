@@ -23,6 +23,7 @@ from console.backend import Step
 from console.debug.kernel import table_of
 from console.debug.look import Looker, peripheral
 from console.debug.tenants import Tenants, task_of
+from console.debug.unmodelled import UnmodelledWatch
 from console.debug.view import Bytes, DebugView, Phase, Register, Said, Spot
 from console.debug.words import trap_sentence, why
 from console.errors import UsageError
@@ -94,6 +95,7 @@ class Debugger:
         self._tenants: Tenants | None = None
         self._looker: Looker | None = None
         self._peripherals: Peripherals | None = None
+        self._unmodelled: UnmodelledWatch | None = None
         self._watches: list[str] = []
         self._trap = ""
         self._memory: tuple[int, int, str] | None = None
@@ -139,6 +141,8 @@ class Debugger:
             self._say("note", f"attached to {attached.stub} at {subject.name}{held}")
             why_not = attached.why_not
             self._post(replace(self.view, peripherals=names, reverse=attached.reverse, why_not=why_not))
+            self._unmodelled = UnmodelledWatch(machine)
+            await self._unmodelled.open(self._peripherals, self._publish)
             await self._refresh()
         except BaseException:
             await self.detach()
@@ -151,6 +155,9 @@ class Debugger:
         if subject is not None and subject.target is not None:
             subject.target.on_ready.discard(self._executor_ready)
         following, self._following = self._following, None
+        unmodelled, self._unmodelled = self._unmodelled, None
+        if unmodelled is not None:
+            await unmodelled.close()
         if session is not None:
             await session.close()
         if following is not None:
@@ -506,6 +513,7 @@ class Debugger:
                 phase=phase,
                 held_since=held,
                 breaks=self._looker.breaks() if self._looker is not None else (),
+                unmodelled=self._unmodelled.rows() if self._unmodelled is not None else (),
                 on_trap=bool(self._trap),
             )
         self._post(view)

@@ -30,6 +30,10 @@ def as_json(view: DebugView, event: str) -> dict[str, Any]:
             {"what": one.what, "where": one.where, "hits": one.hits, "condition": one.condition}
             for one in view.breaks
         ],
+        "unmodelled": [
+            {"register": one.what, "access": one.verb, "count": one.count, "pc": one.pc or None}
+            for one in view.unmodelled
+        ],
     }
 
 
@@ -49,6 +53,9 @@ def as_lines(view: DebugView, around: int = 3) -> Iterator[str]:
         yield f"  {one.name} = {one.text} {one.detail}".rstrip()
     for one in view.watches:
         yield f"  {one.name} = {one.text}"
+    if view.unmodelled:
+        count, kinds = sum(one.count for one in view.unmodelled), len(view.unmodelled)
+        yield f"  {count:,} accesses of {kinds} kinds that the emulator does not model (--json lists them)"
 
 
 def _spot(spot: Spot) -> dict[str, Any]:

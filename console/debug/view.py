@@ -125,6 +125,8 @@ class Unmodelled:
     what: str
     count: int
     pc: int = 0
+    verb: str = ""
+    """read or write; empty where it is neither."""
 
 
 @dataclass(frozen=True, slots=True)

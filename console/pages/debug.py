@@ -128,9 +128,10 @@ def peripherals_page(view: DebugView, cells: int) -> Sequence[Line]:
     """One peripheral's registers with their fields; or which there are."""
     if not view.peripheral:
         if not view.peripherals:
-            return _empty("No SVD file for this board.")
+            return _unmodelled(view) or _empty("No SVD file for this board.")
         lines: list[Line] = [(dim(" p chooses one:"),), EMPTY]
-        return lines + [(Span("  " + piece),) for piece in wrap("  ".join(view.peripherals), cells - 4)]
+        lines += [(Span("  " + piece),) for piece in wrap("  ".join(view.peripherals), cells - 4)]
+        return lines + _unmodelled(view)
     if not view.device_registers:
         return _empty(f"{view.peripheral} is read when it stops.")
     found: list[Line] = []
@@ -166,12 +167,18 @@ def _register(one: Register, cells: int) -> list[Line]:
 
 
 def _unmodelled(view: DebugView) -> list[Line]:
-    if not view.unmodelled:
+    """Of the chosen peripheral, or of all."""
+    rows = [
+        one for one in view.unmodelled if one.what.startswith(f"{view.peripheral}.") or not view.peripheral
+    ]
+    if not rows:
         return []
-    lines: list[Line] = [EMPTY, (Span(" not modelled by the emulator", Tone.HEAD),)]
-    for one in view.unmodelled:
+    noted = "reads give 0, writes are lost; counted since the debugger was attached"
+    lines: list[Line] = [EMPTY, (Span(" not modelled by the emulator", Tone.HEAD), dim(f"  {noted}"))]
+    for one in rows:
+        verb = f"{one.verb} " if one.verb else ""
         where = f" from {one.pc:#010x}" if one.pc else ""
-        lines.append((Span(f" {one.count:>6} x ", Tone.WARN), Span(one.what), dim(where)))
+        lines.append((Span(f" {one.count:>7,} × ", Tone.WARN), dim(f"{verb:<6}"), Span(one.what), dim(where)))  # noqa: RUF001
     return lines
 
 

@@ -117,7 +117,7 @@ def held() -> DebugView:
             Register("SR", 0x40011000, 0xC0, True, "", "Status", fields),
             Register("DR", 0x40011004, None, False, "a read changes the hardware", "Data"),
         ),
-        (Unmodelled("GPIOE.ODR", 214, 0x08001B2C),),
+        (Unmodelled("USART1.GTPR", 214, 0x08001B2C, "write"),),
         Bytes(0x20001CA0, bytes(range(64)), "$sp", frozenset((4, 5))),
         (
             Said("note", "attached to QEMU at stm32f4@qemu; attaching held it for 31 ms"),
