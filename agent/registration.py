@@ -192,6 +192,11 @@ class Registration:
             self._agent.forsaken()
             self._again("the master holds us for disconnected")
 
+    @property
+    def device_timeout(self) -> float:
+        """Seconds for which we speak for a device that is away; 0 for as long as we live."""
+        return self._config.device_timeout
+
     def device(self, *, up: bool) -> None:
         """The device can be reached, or not. After `device_timeout` without it the agent is as silent as a
         machine without power, and the master's own time-out begins; when it is back it registers again."""

@@ -54,8 +54,8 @@ class LiveDebugger:
         if member.machine is None or member.firmware is None or member.name.board is None:
             raise UsageError(f"{target} has no debug stub.", remedy="Choose an emulated board.")
         mcu = member.target if isinstance(member.target, McuTarget) else None
-        limit = self._session.ping_limit(target)
-        return Subject(target, member.name.board, member.firmware, member.machine, mcu, limit)
+        limit, gives_up = self._session.ping_limit(target), self._session.gives_up(target)
+        return Subject(target, member.name.board, member.firmware, member.machine, mcu, limit, gives_up)
 
     async def detach(self) -> None:
         if self._made is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from console.debug.words import held
 from console.mesos import Offer, Task, TaskState, format_ranges, mem_bytes
 from console.model import Executor, Link, State, Target, short_id
 from console.spans import Tone
@@ -60,6 +61,8 @@ class FleetRow:
     taken: int
     """Bytes given away."""
     tasks: int
+    held: bool = False
+    """By the debugger."""
 
     @property
     def free(self) -> int:
@@ -91,7 +94,10 @@ def fleet_rows(state: State) -> list[FleetRow]:
         if one.ended is None and one.task_id not in ours:
             tasks[one.target] += 1
             taken[one.target] += one.held_bytes
-    return [FleetRow(target, taken[target.name], tasks[target.name]) for target in state.targets.values()]
+    return [
+        FleetRow(target, taken[target.name], tasks[target.name], held(state.debug, target.name))
+        for target in state.targets.values()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,8 @@ class TaskRow:
     now: float
     said: str = ""
     """The last line of its log, while it lives."""
+    held: bool = False
+    """With its target, by the debugger."""
 
     @property
     def age(self) -> float:
@@ -125,6 +133,8 @@ class TaskRow:
     def outcome(self) -> str:
         """Its result, or why there is none."""
         status = self.task.status
+        if self.held and not self.task.state.terminal:
+            return "held by the debugger"
         if status.data and status.state is TaskState.FINISHED:
             return data_text(status.data)
         if self.task.state is TaskState.STAGING and self.executor and self.executor.progress:
@@ -135,7 +145,13 @@ class TaskRow:
 def task_rows(state: State, now: float, *, ended: bool = True) -> list[TaskRow]:
     """The newest first."""
     return [
-        TaskRow(task, state.executors.get(task.id), now, _last_line(state, task))
+        TaskRow(
+            task,
+            state.executors.get(task.id),
+            now,
+            _last_line(state, task),
+            held(state.debug, task.spec.target),
+        )
         for task in reversed(list(state.tasks.values()))
         if ended or not task.state.terminal
     ]

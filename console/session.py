@@ -104,6 +104,13 @@ class Session:
         agent = self._gateway.agents.get(target) if self._gateway is not None else None
         return agent.registration.ping_timeout if agent is not None else 75.0
 
+    def gives_up(self, target: str) -> float:
+        """Seconds without its board after which the master gives an agent up; 0 for never, as the gateway
+        answers for it all the while."""
+        agent = self._gateway.agents.get(target) if self._gateway is not None else None
+        silent_after = agent.registration.device_timeout if agent is not None else 0.0
+        return silent_after + self.ping_limit(target) if silent_after else 0.0
+
     def listen(self) -> AbstractAsyncContextManager[asyncio.Queue[SessionEvent]]:
         """Every event from here on."""
         return self._broadcast.listen()

@@ -70,8 +70,8 @@ class Stubbed(Protocol):
 class Subject:
     """What is debugged. `target` knows the executors; without one there is only the kernel.
 
-    `ping_limit`: seconds after which the master gives a silent agent up. `stub`: where the name
-    does not tell it.
+    `ping_limit`: seconds after which the master gives a silent agent up; `gives_up` seconds after which it
+    gives up one whose board is held, 0 for never. `stub`: where the name does not tell it.
     """
 
     name: str
@@ -80,6 +80,7 @@ class Subject:
     machine: Stubbed
     target: McuTarget | None = None
     ping_limit: float = 75.0
+    gives_up: float = 0.0
     stub: stubs.Stub | None = None
 
 
@@ -111,7 +112,8 @@ class Debugger:
         if machine.gdb is None:
             raise UsageError(f"{subject.name} is off.", remedy="Its line in the fleet says why.")
         self._said.clear()
-        self._post(DebugView(subject.name, Phase.ATTACHING, "starting GDB", ping_limit=subject.ping_limit))
+        starting = DebugView(subject.name, Phase.ATTACHING, "starting GDB")
+        self._post(replace(starting, ping_limit=subject.ping_limit, gives_up=subject.gives_up))
         emulated = stubs.RENODE if subject.name.partition("@")[2].startswith("renode") else stubs.QEMU
         stub = subject.stub or emulated
         session = self._session = Session(stub=stub)

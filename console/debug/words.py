@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from console.debug.view import Break, DebugView, Phase, Spot
+from console.figures import age_text
 from hal.abi import trap_words
 
 if TYPE_CHECKING:
@@ -50,18 +51,21 @@ def trap_sentence(cause: int, status: int, spot: Spot) -> str:
     return f"trap: {what} in {spot.function or 'unknown code'} of {spot.owner or 'an executor'}"
 
 
+def held(view: DebugView, target: str) -> bool:
+    """Whether the debugger holds this target: it runs nothing, and answers nobody."""
+    return view.target == target and view.phase is Phase.STOPPED and view.held_since > 0
+
+
 def held_text(view: DebugView, now: float) -> str:
-    """How long a board has been silent, and what the master makes of that."""
-    if view.phase is not Phase.STOPPED or not view.held_since:
-        return ""
-    seconds = max(0, int(now - view.held_since))
-    return f"held {seconds} s"
-
-
-def mesos_text(view: DebugView) -> str:
-    """What the master sees meanwhile."""
-    return (
-        "While it is held, the gateway answers the master's pings for it: tasks stay as they are, launches "
-        "and kills wait. Without the gateway's answers the master would give the agent up after "
-        f"{view.ping_limit:g} s."
-    )
+    """How long a board has been held, and what the master makes of that."""
+    seconds = max(0.0, now - view.held_since)
+    told = f"Held by the debugger for {age_text(seconds)}; c there lets it run. "
+    if not view.gives_up:
+        return told + (
+            "The gateway answers the master's pings for it, so its tasks stay as they are; launches and "
+            "kills wait. Without --device_timeout the master never gives it up."
+        )
+    left = view.gives_up - seconds
+    if left <= 0:
+        return told + f"The master gives an agent up after {view.gives_up:g} s: its tasks are unreachable."
+    return told + f"The master gives it up in {left:.0f} s, by --device_timeout and its own ping time-out."

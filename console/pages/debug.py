@@ -39,8 +39,11 @@ def why_line(view: DebugView, now: float, cells: int) -> Line:
     right: list[Span] = []
     if view.phase is Phase.STOPPED and view.held_since:
         held = max(0.0, now - view.held_since)
-        right.append(Span(f"held {age_text(held)}", Tone.WARN if held >= view.ping_limit else Tone.TEXT))
-        if cells >= 130:
+        late = held >= (view.gives_up or view.ping_limit)
+        right.append(Span(f"held {age_text(held)}", Tone.WARN if late else Tone.TEXT))
+        if view.gives_up:
+            right.append(dim(f" · the master gives it up in {max(0.0, view.gives_up - held):.0f} s"))
+        elif cells >= 130:
             right.append(
                 dim(f" · the gateway answers pings (limit {view.ping_limit:g} s): Mesos keeps the agent")
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from console.debug.words import held, held_text
 from console.figures import (
     age_text,
     bars,
@@ -38,6 +39,8 @@ def target_page(state: State, name: str, now: float, cells: int) -> Sequence[Lin
     ]
     if target.message and target.link is not Link.UP:
         lines += [EMPTY, *text(target.message, cells, tone if target.link is Link.FAILED else Tone.TEXT)]
+    if held(state.debug, name):
+        lines += [EMPTY, *text(held_text(state.debug, now), cells, Tone.WARN)]
     description = target.description
     if description is None:
         return lines

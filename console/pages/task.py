@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from console.debug.words import held, held_text
 from console.figures import (
     age_text,
     bar,
@@ -35,6 +36,8 @@ def task_page(state: State, task_id: str, now: float, cells: int, *, log: bool =
         title([strong(task.id)], [Span(f"{mark} {task.state.short.lower()}", tone), age], cells)
     ]
     lines += _outcome(task, cells)
+    if held(state.debug, task.spec.target) and not task.state.terminal:
+        lines += [EMPTY, *text(held_text(state.debug, now), cells, Tone.WARN)]
     if one is not None and one.progress is not None:
         lines += [EMPTY, (Span(f"  {progress_text(one)}", Tone.WARN),)]
     lines += _asked(task, now, cells)

@@ -21,6 +21,8 @@ def _is_host(row: FleetRow) -> bool:
 
 
 def _state(row: FleetRow, cells: int) -> Line:
+    if row.held:
+        return (Span("■ held", Tone.WARN),)
     mark, tone = LINK_MARKS[row.target.link]
     return (Span(f"{mark} {row.target.link.value}", tone),)
 
@@ -106,7 +108,8 @@ class FleetScreen(ListView):
 
     def facts(self) -> tuple[object, ...]:
         """Of the model, which makes them anew when they change."""
-        return (self.state.targets, self.state.tasks, self.state.executors)
+        debug = self.state.debug
+        return (self.state.targets, self.state.tasks, self.state.executors, debug.target, debug.phase)
 
     def rows(self) -> Sequence[FleetRow]:
         """In the order they were named."""
