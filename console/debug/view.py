@@ -170,8 +170,6 @@ class DebugView:
     held_since: float = 0.0
     ping_limit: float = 75.0
     """Seconds without an answer after which the master takes an agent for lost."""
-    gives_up: float = 0.0
-    """Seconds that a board may be held before the master does so; 0 for never: the gateway speaks for it."""
     frames: tuple[Frame, ...] = ()
     frame: int = 0
     spot: Spot = field(default_factory=Spot)
@@ -195,3 +193,5 @@ class DebugView:
     reverse: bool = False
     why_not: str = ""
     """Why it cannot run backwards."""
+    gives_up: float = 0.0
+    """Seconds that a board may be held before the master gives it up; 0 for never."""

@@ -263,9 +263,9 @@ class DebugScreen(View):
             said.go(said.max_scroll_y)
 
     def note(self) -> Line:
-        """The panel that is chosen, and the target."""
+        """The target; where there is no room for it, the key: the panel has its name on its border."""
         if self.has_class("-narrow"):
-            return (dim(f"v {self._panel}"),)
+            return (dim("v panels"),)
         return (dim(self.view.target or "no target"),)
 
     def on_mount(self) -> None:

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from console.errors import EnvironmentMissing
+from console.screens.clone import Clone
 from console.screens.edit import EditScreen
 from console.widgets.edit_text import EditText
 from tests.console.tui.scripted_edit import BROKEN, files
@@ -56,6 +57,19 @@ def test_view(snap_compare: Compare, key: str, size: tuple[int, int], theme: str
     assert snap_compare(TestApp(theme=theme), terminal_size=size, run_before=after(key))
 
 
+@pytest.mark.parametrize("key", [VIEWS[1], VIEWS[3]])
+def test_wide_view(snap_compare: Compare, key: str) -> None:
+    """Those whose columns gain most by a large screen."""
+    assert snap_compare(TestApp(), terminal_size=(200, 50), run_before=after(key))
+
+
+@pytest.mark.parametrize("keys", [pytest.param(("1",), id="fleet"), pytest.param(("3", "G"), id="tasks")])
+def test_held_elsewhere(snap_compare: Compare, keys: tuple[str, ...]) -> None:
+    """What the fleet and the tasks say of a board that the debugger holds."""
+    done = after("5", "a", *keys, done=lambda app: app.state.debug.serial > 0)
+    assert snap_compare(TestApp(), terminal_size=(120, 40), run_before=done)
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", [*SIZES, pytest.param((200, 50), id="200x50")])
 def test_held(snap_compare: Compare, size: tuple[int, int], theme: str) -> None:
@@ -88,6 +102,13 @@ def test_launch(
     monkeypatch.chdir(tmp_path)
     keys = ("n", *"spin")
     assert snap_compare(TestApp(theme=theme), terminal_size=size, run_before=after(*keys, done=planned))
+
+
+@pytest.mark.parametrize("size", [SIZES[0], pytest.param((200, 50), id="200x50")])
+def test_clone(snap_compare: Compare, size: tuple[int, int]) -> None:
+    """The same on another target: where it fits, to the byte."""
+    done = after("3", "j", "c", done=lambda app: isinstance(app.screen, Clone) and planned(app))
+    assert snap_compare(TestApp(), terminal_size=size, run_before=done)
 
 
 @pytest.mark.parametrize("size", SIZES)
