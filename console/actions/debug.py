@@ -6,6 +6,16 @@ from console.actions.action import Action, Group, Scope
 
 DEBUG: tuple[Action, ...] = (
     Action(
+        "debug.attach",
+        ("a",),
+        "Attach",
+        "Attach to a board, or let go of it; it runs on.",
+        Group.DEBUG,
+        Scope.DEBUG,
+        show=True,
+        changes=True,
+    ),
+    Action(
         "debug.run",
         ("c", "f5"),
         "Run / pause",
@@ -58,16 +68,6 @@ DEBUG: tuple[Action, ...] = (
         Group.DEBUG,
         Scope.DEBUG,
         show=True,
-    ),
-    Action(
-        "debug.attach",
-        ("a",),
-        "Attach",
-        "Attach to a board, or let go of it; it runs on.",
-        Group.DEBUG,
-        Scope.DEBUG,
-        show=True,
-        changes=True,
     ),
     Action(
         "debug.break_at",

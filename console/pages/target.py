@@ -33,10 +33,11 @@ def target_page(state: State, name: str, now: float, cells: int) -> Sequence[Lin
     if target is None:
         return [(dim("It is gone."),)]
     mark, tone = LINK_MARKS[target.link]
-    since = f" {age_text(now - target.since)}" if target.since else ""
-    lines: list[Line] = [
-        title([strong(name)], [Span(f"{mark} {target.link.value}", tone), dim(since)], cells)
-    ]
+    state_text, since = f"{mark} {target.link.value}", target.since
+    if held(state.debug, name):
+        state_text, tone, since = "■ held", Tone.WARN, state.debug.held_since
+    age = f" {age_text(now - since)}" if since else ""
+    lines: list[Line] = [title([strong(name)], [Span(state_text, tone), dim(age)], cells)]
     if target.message and target.link is not Link.UP:
         lines += [EMPTY, *text(target.message, cells, tone if target.link is Link.FAILED else Tone.TEXT)]
     if held(state.debug, name):
@@ -98,7 +99,9 @@ def _parts(one: Executor | None, cells: int) -> list[Line]:
         return []
     parts = [f"code {used.code_bytes:,}", _peak("stack", used.stack_peak, used.stack_bytes)]
     parts.append(_peak("memory", used.memory_peak, used.memory_bytes))
-    return text(" · ".join(parts), cells, Tone.DIM, indent=4)
+    # Broken between parts, not within one.
+    words = text(" · ".join(part.replace(" ", "\u00a0") for part in parts), cells, Tone.DIM, indent=4)
+    return [tuple(span._replace(text=span.text.replace("\u00a0", " ")) for span in row) for row in words]
 
 
 def _peak(name: str, peak: int, size: int) -> str:
@@ -126,9 +129,10 @@ def _link(target: Target, cells: int) -> list[Line]:
         lines.append((Span("  "), *sparkline(target.trips, min(60, cells - 4), max(most, 0.001))))
     frames = quality.sent + quality.received
     count, tone = grade(target)
-    bad = Span(
-        f"  {target.trouble:.1%} of the last minute's frames were bad", tone if count < 4 else Tone.DIM
-    )
+    told = f"  {target.trouble:.1%} of the last minute's frames were bad"
+    if len(told) + 6 > cells:
+        told = f"  {target.trouble:.1%} of frames bad, last minute"
+    bad = Span(told, tone if count < 4 else Tone.DIM)
     lines.append((Span("  "), *bars(count, tone), bad))
     pairs = [
         ("frames", f"{quality.sent:,} sent, {quality.received:,} received"),

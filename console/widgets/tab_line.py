@@ -45,7 +45,20 @@ class TabLine(OneLine):
         return self.strip(rule, cells)
 
     def spans(self, cells: int) -> Iterable[Span]:
-        """Digit, name and count of each view."""
+        """Digit, name and count of each view; where the note has no room, only the present one's count."""
+        tabs = self._tabs(cells, counts=True)
+        if width(self._note) > cells - width(tabs) - 1:
+            tabs = self._tabs(cells, counts=False)
+        room = cells - width(tabs) - 1
+        yield from tabs
+        note = self._note
+        while len(note) > 1 and width(note) > room:
+            note = note[1:]  # what comes last matters most
+        if note and width(note) > room and " · " in note[0].text:
+            note = (note[0]._replace(text=note[0].text.partition(" · ")[0]),)  # whole words, if fewer
+        yield from fit(note, max(0, room), right=True)
+
+    def _tabs(self, cells: int, *, counts: bool) -> list[Span]:
         tabs: list[Span] = [Span(" ")]
         gap = "  " if cells >= 90 else ""
         for one in VIEWS:
@@ -54,14 +67,9 @@ class TabLine(OneLine):
             click = f"screen.view_{one.name}"
             tabs.append(Span(f" {one.key} ", Tone.MARK if here else Tone.DIM, click))
             tabs.append(Span(one.label, Tone.STRONG if here else Tone.DIM, click))
-            count = one.count(self._state) if self._state is not None else 0
+            count = one.count(self._state) if self._state is not None and (counts or here) else 0
             tabs.append(Span(f" {count}" if count else "", Tone.ACCENT if here else Tone.DIM, click))
             if here:
                 self._here = (begin, width(tabs) + 1)
             tabs.append(Span(f" {gap}"))
-        room = cells - width(tabs) - 1
-        yield from tabs
-        note = self._note
-        while len(note) > 1 and width(note) > room:
-            note = note[1:]  # what comes last matters most
-        yield from fit(note, max(0, room), right=True)
+        return tabs
