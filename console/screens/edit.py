@@ -6,9 +6,10 @@ import asyncio
 import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from textual import work
 from textual.app import ComposeResult
@@ -37,6 +38,7 @@ from console.widgets.prompt import Prompt
 from console.widgets.table import Column, Table
 from hal.problems import Problem
 
+_KEPT_FILES = 12
 _LOOK_EVERY = 1.0
 """Seconds between looks at the disk."""
 
@@ -260,7 +262,26 @@ class EditScreen(View):
         text = self._texts.get(path)
         return text is not None and text.text != self._papers[path].text
 
-    async def open(self, path: Path, line: int = 0, column: int = 1) -> None:
+    def remember(self) -> dict[str, Any]:
+        """The open files with their cursors too, the one in front last."""
+        order = sorted(self._texts, key=lambda path: path == self._path)[-_KEPT_FILES:]
+        places = ((path, self._texts[path].cursor_location) for path in order)
+        files = [[str(path), row + 1, column + 1] for path, (row, column) in places]
+        return {**super().remember(), "files": files}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Those that are still there; the list keeps the focus, for in a text all keys are text."""
+        super().restore(kept)
+        self._reopen(kept.get("files"))
+
+    @work(group="reopen")
+    async def _reopen(self, files: object) -> None:
+        for one in files if isinstance(files, list) else ():
+            match one:
+                case [str(name), int(line), int(column)] if await asyncio.to_thread(Path(name).is_file):
+                    await self.open(Path(name), line, column, focus=False)
+
+    async def open(self, path: Path, line: int = 0, column: int = 1, *, focus: bool = True) -> None:
         """Bring a file to the front, at a line from 1 if one is named."""
         path = path.resolve()  # noqa: ASYNC240 (one look at the disk)
         if path not in self._texts:
@@ -278,17 +299,18 @@ class EditScreen(View):
         for one, text in self._texts.items():
             text.set_class(one == path, "-on")
         self.files.select(str(path))
-        self.add_class("-text")
+        self.set_class(focus, "-text")
         self.redraw()
         self.redraw_frame()
-        self.call_after_refresh(self._settle, line, column)
+        self.call_after_refresh(self._settle, self._texts[path], line, column, focus)
 
-    def _settle(self, line: int, column: int) -> None:
+    def _settle(self, text: EditText, line: int, column: int, focus: bool) -> None:
         """Once it is laid out."""
-        if self.text is not None:
-            self.text.focus()
+        if text is self.text or not focus:
+            if focus:
+                text.focus()
             if line:
-                self.text.go(line, column)
+                text.go(line, column)
 
     @property
     def _readonly(self) -> bool:

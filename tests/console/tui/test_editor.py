@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from console.debug.view import Phase
 from console.edit.files import sources
+from console.saved import Saved
 from console.screens.dialog import Confirm
 from console.screens.edit import EditScreen
 from console.screens.launch import Launch
@@ -214,3 +215,30 @@ def test_the_scripted_problems_are_where_the_text_has_them(tmp_path: Path) -> No
     lines = BROKEN.splitlines()
     for problem in failed(tmp_path / "blinky.c").problems:
         assert lines[problem.line - 1][problem.column - 1 : problem.end - 1] in ("nn", "half")
+
+
+async def test_open_files_are_open_again_in_the_next_session(source: Path) -> None:
+    """At their places; the list has the focus, and one that is gone is left out."""
+    other = source.with_name("other.c")
+    write(other, "int a;\nint b;\n")
+    gone = source.with_name("gone.c")
+    write(gone, "int c;\n")
+    kept: list[Saved] = []
+    async with TestApp(keep=kept.append).run_test() as pilot:
+        screen, _ = await editing(pilot)
+        await screen.open(gone)
+        await screen.open(other, 2, 3)
+        await settle(pilot, lambda: screen.text is not None and screen.text.cursor_location == (1, 2))
+        await pilot.press("escape", "q")  # from the text to the list
+        await settle(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await pilot.pause(0.3)
+    os.unlink(gone)
+    async with TestApp(saved=kept[-1]).run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("7")
+        screen = pilot.app.screen
+        assert isinstance(screen, EditScreen)
+        await settle(pilot, lambda: screen.text is not None and screen.text.cursor_location == (1, 2))
+        assert sorted(path.name for path in screen._texts) == sorted([source.name, "other.c"])
+        assert screen.files.has_focus
