@@ -101,6 +101,7 @@ class Debugger:
         self._trap = ""
         self._memory: tuple[int, int, str] | None = None
         self._busy = asyncio.Lock()
+        self._attaching = False
         self.view = DebugView()
 
     # -- attaching
@@ -117,6 +118,7 @@ class Debugger:
         emulated = stubs.RENODE if subject.name.partition("@")[2].startswith("renode") else stubs.QEMU
         stub = subject.stub or emulated
         session = self._session = Session(stub=stub)
+        self._attaching = True  # its stops are not ones to look at, and nobody is to step meanwhile
         try:
             await session.open()
             self._subject = subject
@@ -145,6 +147,7 @@ class Debugger:
             self._post(replace(self.view, peripherals=names, reverse=attached.reverse, why_not=why_not))
             self._unmodelled = UnmodelledWatch(machine)
             await self._unmodelled.open(self._peripherals, self._publish)
+            self._attaching = False
             await self._refresh()
         except BaseException:
             await self.detach()
@@ -152,6 +155,7 @@ class Debugger:
 
     async def detach(self) -> None:
         """Let go of it; it runs on. Idempotent."""
+        self._attaching = False
         session, self._session = self._session, None
         subject, self._subject = self._subject, None
         if subject is not None and subject.target is not None:
@@ -506,7 +510,7 @@ class Debugger:
         view = view or self.view
         session = self._session
         if session is not None:
-            phase = _PHASES.get(session.state, Phase.DETACHED)
+            phase = Phase.ATTACHING if self._attaching else _PHASES.get(session.state, Phase.DETACHED)
             held = time.time() - session.held if phase is Phase.STOPPED else 0.0
             if abs(held - view.held_since) < 0.5:
                 held = view.held_since  # the same stop: no reason to draw

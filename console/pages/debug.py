@@ -176,7 +176,7 @@ def _unmodelled(view: DebugView) -> list[Line]:
     ]
     if not rows:
         return []
-    noted = "reads give 0, writes are lost; counted since the debugger was attached"
+    noted = "reads give 0, writes are lost"
     lines: list[Line] = [EMPTY, (Span(" not modelled by the emulator", Tone.HEAD), dim(f"  {noted}"))]
     for one in rows:
         verb = f"{one.verb} " if one.verb else ""

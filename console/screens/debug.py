@@ -293,6 +293,9 @@ class DebugScreen(View):
     # -- asking
 
     def _ask(self, work: Callable[[Debugging], Coroutine[Any, Any, object]]) -> None:
+        if self.view.phase is Phase.ATTACHING:  # a step in between would take its stop away
+            self.post_message(Trouble("The debugger is being attached.", "Ask again when the board runs on."))
+            return
         self.post_message(DebugAsked(work))
 
     def _go(self, how: Step, *, reverse: bool = False) -> None:

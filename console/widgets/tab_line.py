@@ -45,18 +45,23 @@ class TabLine(OneLine):
         return self.strip(rule, cells)
 
     def spans(self, cells: int) -> Iterable[Span]:
-        """Digit, name and count of each view; where the note has no room, only the present one's count."""
-        tabs = self._tabs(cells, counts=True)
-        if width(self._note) > cells - width(tabs) - 1:
-            tabs = self._tabs(cells, counts=False)
-        room = cells - width(tabs) - 1
-        yield from tabs
+        """Digit, name and count of each view; counts give way to a note that has no room beside them."""
+        for counts in (True, False):
+            tabs = self._tabs(cells, counts=counts)
+            room = cells - width(tabs) - 1
+            note = self._shortened(room)
+            if width(note) <= room:
+                return (*tabs, *fit(note, max(0, room), right=True))
+        return self._tabs(cells, counts=True)  # half a number would be a wrong one
+
+    def _shortened(self, room: int) -> Line:
+        """What comes last matters most; of one text, what comes first."""
         note = self._note
         while len(note) > 1 and width(note) > room:
-            note = note[1:]  # what comes last matters most
-        if note and width(note) > room and " · " in note[0].text:
-            note = (note[0]._replace(text=note[0].text.partition(" · ")[0]),)  # whole words, if fewer
-        yield from fit(note, max(0, room), right=True)
+            note = note[1:]
+        if note and width(note) > room:
+            note = (note[0]._replace(text=note[0].text.partition(" · ")[0]),)
+        return note
 
     def _tabs(self, cells: int, *, counts: bool) -> list[Span]:
         tabs: list[Span] = [Span(" ")]
