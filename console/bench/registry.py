@@ -17,6 +17,7 @@ BENCHMARKS = {
     "aot": "What WebAssembly costs on the device, beside native code and an interpreter.",
     "rules": "From the edge of a pin to the output that a rule on the device drives, in instructions.",
     "fleet": "Many agents in one gateway: time, memory, processor, and the storm after a master's restart.",
+    "scale": "Where one master ends: what agents cost it, and larger fleets simulated from that.",
     "emulate": "Emulated boards: speed beside bare QEMU, boot to agent registered, cost at rest.",
     "footprint": "Flash and RAM of the kernel, by board and module, with the room that is left.",
     "launch": "From the ACCEPT of an offer to TASK_RUNNING and to the result, by stages.",
