@@ -35,7 +35,8 @@ class Load:
     tasks: int
     seconds: float
     doubled: int
-    """Tasks that ended twice: a fault of the agents."""
+    """Tasks that ended twice: a fault of the agents. An update told again, for want of an acknowledgement, is
+    none: it has the uuid of the first."""
 
 
 async def load(master: str, tasks: int, each: Resources, module: bytes) -> Load:
@@ -53,7 +54,7 @@ async def load(master: str, tasks: int, each: Resources, module: bytes) -> Load:
 
 
 async def _run(events: AsyncIterator[Json], calls: _Calls, tasks: int, each: Resources, module: str) -> Load:
-    start, launched, doubled, ended = 0.0, 0, 0, set[str]()
+    start, launched, doubled, ended = 0.0, 0, 0, dict[str, str]()
     async for event in events:
         match event["type"]:
             case "SUBSCRIBED":
@@ -77,8 +78,8 @@ async def _run(events: AsyncIterator[Json], calls: _Calls, tasks: int, each: Res
                     continue
                 if state != "TASK_FINISHED":
                     raise BenchError(f"{name} is {state}: {status.get('message', 'no reason given')}")
-                doubled += name in ended
-                ended.add(name)
+                uuid = status.get("uuid", "")
+                doubled += ended.setdefault(name, uuid) != uuid
                 if len(ended) == tasks:
                     return Load(tasks, time.monotonic() - start, doubled)
             case "ERROR":
