@@ -97,6 +97,12 @@ class Target:
         return sum(bad for _, bad in self.troubles) / frames if frames else 0.0
 
     @property
+    def cores(self) -> float:
+        """What its executors share; 0 while unknown."""
+        resources = self.description.resources if self.description else ()
+        return next((one.value for one in resources if isinstance(one, Scalar) and one.name == "cpus"), 0.0)
+
+    @property
     def mem_bytes(self) -> int:
         """What its executors can have in all; 0 while unknown."""
         return self.description.mem_bytes if self.description else 0
@@ -435,21 +441,28 @@ class _Draft:
         self._target(name, now, quality=quality, trips=trips, troubles=troubles)
 
     def _usage(self, name: str, usage: Mapping[str, Usage], now: float) -> None:
-        total = 0.0
+        known = self.targets.get(name)
+        shares: dict[str, float] = {}
         for key, used in usage.items():
             old = self.executors.get(task_of(key))
             if old is not None and old.ended is not None:
                 continue  # read before it ended, told after
-            share = 0.0
+            shares[key] = 0.0
             if old is not None and old.usage is not None and now > old.read_at:
-                share = max(0.0, (used.cpu_seconds - old.usage.cpu_seconds) / (now - old.read_at))
-            total += share
+                shares[key] = max(0.0, (used.cpu_seconds - old.usage.cpu_seconds) / (now - old.read_at))
+        # A reading may come late, and an emulated clock may run ahead of ours: nobody has more than there is.
+        total = sum(shares.values())
+        cores = known.cores if known is not None else 0.0
+        if 0 < cores < total:
+            shares = {key: share * cores / total for key, share in shares.items()}
+            total = cores
+        for key, share in shares.items():
+            old, used = self.executors.get(task_of(key)), usage[key]
             samples = (*(old.cpu if old else ()), share)[-SAMPLES_KEPT:]
             peak = used.code_bytes + used.stack_peak + used.memory_peak
             peaks = (*(old.peaks if old else ()), peak)[-SAMPLES_KEPT:]
             changes = {"usage": used, "read_at": now, "cpu": samples, "peaks": peaks}
             self._executor(key, name, progress=None, running=True, **changes)
-        known = self.targets.get(name)
         if known is not None:
             self._target(name, now, cpu=(*known.cpu, total)[-SAMPLES_KEPT:])
 

@@ -17,6 +17,8 @@ Connect = Callable[[], Awaitable[Streams]]
 """Opens the byte stream: a socket, a pty, a serial port. Raises OSError or HalError."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
+LET_GO = 2.0
+"""Seconds at most that a stream may take to close."""
 SILENT_AFTER = 3
 """Times that the same message was sent again before the device counts as silent."""
 
@@ -100,7 +102,10 @@ class Keeper:
         except OSError as error:
             return f"The link to {self._name} broke: {error.strerror or error}."
         finally:
-            writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                # a peer that does not read must not keep us; what waits to be written is of no use
+            # A peer that does not read must not keep us; what waits to be written is of no use.
+            if not writer.transport.is_closing():
                 writer.transport.abort()
+            # A serial port is let go in a thread, and may be opened again only after that.
+            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+                async with asyncio.timeout(LET_GO):
+                    await writer.wait_closed()

@@ -169,6 +169,14 @@ def test_cpu_shares_are_differences_of_readings() -> None:
     assert len(state.executors["a"].cpu) == SAMPLES_KEPT
 
 
+def test_nobody_uses_more_than_there_is() -> None:
+    """A reading that comes late, or an emulated clock that runs ahead, is no second core."""
+    state = fold(ev.TargetUp("board", BOARD), ev.UsageRead("board", {"f/a": usage(1.0), "f/b": usage(1.0)}))
+    state = fold(ev.UsageRead("board", {"f/a": usage(4.0), "f/b": usage(2.0)}), state=state, now=12.0)
+    assert state.targets["board"].cpu == (0.0, 1.0)
+    assert (state.executors["a"].cpu[-1], state.executors["b"].cpu[-1]) == (0.75, 0.25)
+
+
 def test_an_executor_runs_and_ends() -> None:
     """A reading that was on its way when it ended does not bring it back."""
     ended = Ended("f/a", Cause.EXITED, 0, "", b"6765", usage(2.0))
