@@ -42,8 +42,17 @@ NOTHING_SAVED = Saved()
 _TICK = 1.0
 _TROUBLE_SECONDS = 12.0
 _LAST_SECONDS = 5.0
+_HANG_UP_SECONDS = 20.0
+"""For everything to be put away after the terminal was closed."""
 _RESTART_SECONDS = 30.0
 """For a task to end after it was killed."""
+
+
+def _end_within(seconds: float) -> None:
+    """Whatever still holds the process by then."""
+    last = threading.Timer(seconds, os._exit, [128 + signal.SIGHUP])
+    last.daemon = True
+    last.start()
 
 
 class ConsoleApp(App[None]):
@@ -177,9 +186,15 @@ class ConsoleApp(App[None]):
         # The first frame comes before anything heavy is imported or started.
         self.call_after_refresh(self.open_session)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, self._told_to_end, number == signal.SIGHUP)
+
+        def hang_up(number: int, frame: object) -> None:
+            # Not by the loop alone: it may be stuck, writing to the terminal that is gone.
+            _end_within(_HANG_UP_SECONDS)
+            loop.call_soon_threadsafe(self._told_to_end, True)
+
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(signal.SIGTERM, self._told_to_end, False)
+            signal.signal(signal.SIGHUP, hang_up)
 
     def _told_to_end(self, hung_up: bool) -> None:
         """A signal: the terminal was closed, or somebody ended us."""
@@ -230,9 +245,7 @@ class ConsoleApp(App[None]):
             self._folding.cancel()
         if self._hung_up:
             # Textual waits for ever for its writing thread, which may have died with the terminal.
-            last = threading.Timer(_LAST_SECONDS, os._exit, [128 + signal.SIGHUP])
-            last.daemon = True
-            last.start()
+            _end_within(_LAST_SECONDS)
 
     # -- what views ask for
 
