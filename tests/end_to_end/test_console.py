@@ -162,7 +162,9 @@ def test_debug_an_executor(terminal: Terminal) -> None:
     text = terminal.wait(lambda text: "breakpoint in fib of fib-" in text and "held" in text)
     assert "▶   4 │ static uint32_t fib(uint32_t n) {" in text
     terminal.keys("x", *"vvvvv")  # the breakpoint at the cursor goes; round to the variables
-    terminal.wait(lambda text: "v variab" in text and re.search(r"^  n +2 +uint32_t", text, re.M) is not None)
+    terminal.wait(
+        lambda text: "─variables─" in text and re.search(r"^  n +2 +uint32_t", text, re.M) is not None
+    )
     terminal.keys("o")
     terminal.wait(lambda text: "stepped in fib" in text and "▶   5 │" in text)
     terminal.keys("c", "3")
