@@ -121,8 +121,10 @@ class Save:
         offers = [one for one in self._session.framework.offers.values() if one.target == target]
         free = sum(mem_bytes(one.resources.scalars.get("mem", 0.0)) for one in offers)
         free += 0 if task.state.terminal else held
+        if not offers:  # none is open at this moment: more than the target has in all never will be
+            free = member.target.describe().mem_bytes
         short = mem_bytes(need) - free
-        if offers and short > 0:
+        if short > 0:
             raise BudgetError(
                 f"{target} is {short:,} bytes short of what {spec.name} takes: {mem_bytes(need):,}.",
                 missing=short,
