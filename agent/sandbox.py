@@ -276,9 +276,8 @@ class _Box:
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = self._sizes[name] if name in self._sizes else os.fstat(fd).st_size
-            while data:
-                written = os.write(fd, data)
-                size, data = size + written, data[written:]
+            _write(fd, data)
+            size += len(data)
             self._sizes[name] = size
         finally:
             os.close(fd)
@@ -317,10 +316,15 @@ def _put(path: str, data: bytes) -> None:
     """Write a whole file, by the system's calls alone: io's open makes several more."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
-        while data:
-            data = data[os.write(fd, data) :]
+        _write(fd, data)
     finally:
         os.close(fd)
+
+
+def _write(fd: int, data: bytes) -> None:
+    """All of it: the system may take a part at a time."""
+    while data:
+        data = data[os.write(fd, data) :]
 
 
 def _number(path: Path) -> int:

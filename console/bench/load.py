@@ -39,14 +39,21 @@ class Load:
     none: it has the uuid of the first."""
 
 
+def subscription_of(name: str, role: str, *, suppressed: bool = False) -> Json:
+    """The SUBSCRIBE call of a framework with one role, which gets no offers while it is `suppressed`."""
+    info: Json = {"user": "root", "name": name, "roles": [role]}
+    info["capabilities"] = [{"type": kind} for kind in CAPABILITIES]
+    body: Json = {"framework_info": info}
+    if suppressed:
+        body["suppressed_roles"] = [role]
+    return {"type": "SUBSCRIBE", "subscribe": body}
+
+
 async def load(master: str, tasks: int, each: Resources, module: bytes) -> Load:
     """Launch `tasks` tasks with the resources `each` on whatever is offered to the role `load`."""
-    info: Json = {"user": "root", "name": "load", "roles": [ROLE]}
-    info["capabilities"] = [{"type": kind} for kind in CAPABILITIES]
-    call: Json = {"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}
     async with (
         aiohttp.ClientSession() as http,
-        subscribe(http, master_url(master), call) as subscription,
+        subscribe(http, master_url(master), subscription_of("load", ROLE)) as subscription,
         pipelined(subscription) as calls,
     ):
         events = subscription.events(SILENCE)

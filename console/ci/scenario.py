@@ -25,39 +25,9 @@ from hal.boards import load_board
 from hal.errors import BoardError
 
 _SCENARIO_KEYS = {"name", "targets", "seed", "timeout", "retries", "icount"}
-_CASE_KEYS = {
-    "name",
-    "module",
-    "args",
-    "targets",
-    "timeout",
-    "quarantine",
-    "beside",
-    "step",
-    "expect",
-    "mem",
-    "cpus",
-    "stack",
-    "memory",
-    "log",
-    "gpio",
-    "sensors",
-    "boards",
-    "wires",
-}
-_BOARD_KEYS = {
-    "board",
-    "module",
-    "args",
-    "mem",
-    "cpus",
-    "stack",
-    "memory",
-    "log",
-    "gpio",
-    "sensors",
-    "expect",
-}
+_TASK_KEYS = {"module", "args", "mem", "cpus", "stack", "memory", "log", "gpio", "sensors", "expect"}
+_CASE_KEYS = _TASK_KEYS | {"name", "targets", "timeout", "quarantine", "beside", "step", "boards", "wires"}
+_BOARD_KEYS = _TASK_KEYS | {"board"}
 _EXPECT_KEYS = {
     "state",
     "reason",

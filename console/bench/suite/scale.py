@@ -18,13 +18,11 @@ from collections.abc import Sequence
 import aiohttp
 
 from agent.registration import CROWD_RATE
-from console.bench.load import ROLE, load
+from console.bench.load import ROLE, load, subscription_of
 from console.bench.processes import own_bytes, processor_seconds
 from console.bench.report import Report
 from console.bench.storm import simulate
 from console.bench.suite.fleet import EACH, MODULE, Worker, gateway
-from console.framework import CAPABILITIES
-from console.mesos import Json
 from console.scheduler import master_url, subscribe
 from emulation.master import Master
 
@@ -43,10 +41,7 @@ async def run(report: Report) -> None:
     async with Master() as master, aiohttp.ClientSession() as http:
         assert master.pid is not None
         empty = own_bytes(master.pid)
-        info: Json = {"user": "root", "name": "idle", "roles": [f"not-{ROLE}"]}
-        info["capabilities"] = [{"type": kind} for kind in CAPABILITIES]
-        wants: Json = {"framework_info": info, "suppressed_roles": info["roles"]}
-        call: Json = {"type": "SUBSCRIBE", "subscribe": wants}
+        call = subscription_of("idle", f"not-{ROLE}", suppressed=True)
         async with subscribe(http, master_url(master.address), call), gateway(master, agents) as worker:
             costs = await _costs(report, master, worker, agents)
             report.figure("master.bytes", (own_bytes(master.pid) - empty) / agents, "bytes")

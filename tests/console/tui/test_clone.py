@@ -26,6 +26,17 @@ async def on_task(pilot: Pilot[None], name: str) -> TasksScreen:
     return screen
 
 
+async def clone_of(pilot: Pilot[None], name: str) -> Clone:
+    """The dialog for a clone of a task, once it can be launched."""
+    await on_task(pilot, name)
+    await pilot.press("c")
+    await settle(pilot, lambda: isinstance(pilot.app.screen, Clone))
+    dialog = pilot.app.screen
+    assert isinstance(dialog, Clone)
+    await settle(pilot, lambda: not dialog.query_one("#launch", Button).disabled)
+    return dialog
+
+
 async def test_an_ended_task_is_launched_again_as_it_was() -> None:
     """At once, with the same arguments and budgets."""
     app = TestApp()
@@ -58,12 +69,8 @@ async def test_a_clone_says_where_it_fits_and_asks_the_same() -> None:
     """On its own kind of board for the same memory, on another for what it takes there."""
     app = TestApp()
     async with app.run_test() as pilot:
-        await on_task(pilot, "fib-3fa29b10")
-        await pilot.press("c")
-        await settle(pilot, lambda: isinstance(app.screen, Clone))
-        dialog = app.screen
+        dialog = await clone_of(pilot, "fib-3fa29b10")
         launch = dialog.query_one("#launch", Button)
-        await settle(pilot, lambda: not launch.disabled)
         table = dialog.query_one(Table)
         assert table.selected_key == "stm32f4@qemu-2"
         table.select("hifive1@qemu")
@@ -83,11 +90,7 @@ async def test_a_clone_on_another_kind_asks_what_it_takes_there() -> None:
     """The code has another size."""
     app = TestApp()
     async with app.run_test() as pilot:
-        await on_task(pilot, "fib-3fa29b10")
-        await pilot.press("c")
-        await settle(pilot, lambda: isinstance(app.screen, Clone))
-        dialog = app.screen
-        await settle(pilot, lambda: not dialog.query_one("#launch", Button).disabled)
+        dialog = await clone_of(pilot, "fib-3fa29b10")
         dialog.query_one(Table).select("host")
         await settle(pilot)
         await pilot.press("enter")
