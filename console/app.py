@@ -1,4 +1,4 @@
-"""mma-console: the application. Routes only: views draw, `console.feed` folds, the backend works."""
+"""mma-console: the application. Routes only: views draw, `console.state.feed` folds, the backend works."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from textual.widget import Widget
 
 from console import messages as say
 from console.actions import BY_ID, Group, Scope, bindings
-from console.backend import Backend, BackendFactory
-from console.collector import Collector
-from console.events import Progressed, Ran
-from console.feed import Feed
-from console.figures import counted
-from console.mesos import TaskSpec
-from console.model import MASTER, State, start
-from console.notices import notices
-from console.palette import ActionProvider
+from console.cluster.mesos import TaskSpec
+from console.live.seam import Backend, BackendFactory
+from console.look.collector import Collector
+from console.look.figures import counted
+from console.look.palette import ActionProvider
+from console.look.theme import DARK, OURS, variables
 from console.readonly import action_name, refusal
 from console.saved import Saved
 from console.screens.logs import LogsScreen
 from console.screens.tasks import TasksScreen
 from console.screens.view import View
-from console.theme import DARK, OURS, variables
+from console.state.events import Progressed, Ran
+from console.state.feed import Feed
+from console.state.model import MASTER, State, start
+from console.state.notices import notices
 from console.views import VIEWS
 
 NOTHING_SAVED = Saved()

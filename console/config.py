@@ -23,7 +23,7 @@ from typing import Any
 from console.actions import ACTIONS, BY_ID
 from console.actions.keymaps import NAMES, clashes, keymap, spelled
 from console.errors import UsageError
-from console.theme import names as theme_names
+from console.look.theme import names as theme_names
 
 _CHOICES: Mapping[str, Callable[[], Sequence[str]]] = {"keymap": lambda: NAMES, "theme": theme_names}
 _SWITCHES = ("readonly", "restore")

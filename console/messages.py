@@ -11,8 +11,8 @@ from typing import Any
 
 from textual.message import Message
 
-from console.backend import Backend, Debugging, Editing, Remembering
-from console.mesos import TaskSpec
+from console.cluster.mesos import TaskSpec
+from console.live.seam import Backend, Debugging, Editing, Remembering
 
 
 class StateChanged(Message):

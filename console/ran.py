@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from console.events import Ran
+from console.state.events import Ran
 
 ROOT = "mma.ran"
 LONGEST = 2000

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from console.model import State
+    from console.state.model import State
 
 
 @dataclass(frozen=True, slots=True)

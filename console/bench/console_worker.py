@@ -23,12 +23,12 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Event, Key
 
 from console.app import ConsoleApp
-from console.backend import Post
 from console.bench.light import ATTRIBUTES, RESOURCES
-from console.events import Connected, FromTarget, OfferChanged, TargetUp, TaskChanged, UsageRead
-from console.mesos import Offer, Resources, Status, Task, TaskSpec, TaskState
+from console.cluster.mesos import Offer, Resources, Status, Task, TaskSpec, TaskState
+from console.live.seam import Post
 from console.screens import fleet as _fleet
 from console.screens import logs as _logs
+from console.state.events import Connected, FromTarget, OfferChanged, TargetUp, TaskChanged, UsageRead
 from hal.target import Description, Output, Usage
 
 _VIEWS = (_fleet, _logs)  # imported like all else before the clock starts

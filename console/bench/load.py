@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from console.bench.report import BenchError
-from console.framework import CAPABILITIES
-from console.mesos import Json, Offer, Resources
-from console.scheduler import Subscription, master_url, subscribe
+from console.cluster.framework import CAPABILITIES
+from console.cluster.mesos import Json, Offer, Resources
+from console.cluster.scheduler import Subscription, master_url, subscribe
 
 ROLE = "load"
 SILENCE = 60.0

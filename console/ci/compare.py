@@ -14,9 +14,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from console.ci.run import Job
-from console.fleet import TargetName
-from console.mesos import TaskState
-from console.output import xml_text
+from console.cluster.mesos import TaskState
+from console.commands.shared.output import xml_text
+from console.fleet.opening import TargetName
 
 _NOTHING = "nothing"
 _SHOWN = 3

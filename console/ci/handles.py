@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from console.budgets import parse_ask
 from console.ci.loop import Loop
 from console.ci.rig import Rig
-from console.mesos import Task, TaskState
-from console.modules import find
+from console.cluster.mesos import Task, TaskState
+from console.fit.budgets import parse_ask
+from console.guests.modules import find
 from emulation.machine import Capability
 from hal.target import Usage
 

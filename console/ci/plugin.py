@@ -88,7 +88,7 @@ def gateway(_mma_loop: Loop, mesos_master: str, mma_target: str) -> Iterator[Gat
     from console.ci.handles import Gateway
     from console.ci.rig import open_rig
     from console.errors import ConsoleError, Exit
-    from console.fleet import parse_name
+    from console.fleet.opening import parse_name
     from emulation.errors import EnvironmentMissing
 
     rig = open_rig(parse_name(mma_target), master=mesos_master, framework="pytest")

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from console.errors import UsageError
-from console.events import Event, FrameworkEvent
-from console.logbook import ALL
-from console.model import reduce, start
-from console.session import SessionEvent
+from console.fleet.session import SessionEvent
+from console.state.events import Event, FrameworkEvent
+from console.state.logbook import ALL
+from console.state.model import reduce, start
 from hal.link import Traced, trace_line
 from hal.target import Event as TargetEvent
 

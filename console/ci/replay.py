@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from console.app import ConsoleApp
-from console.backend import Backend, BackendFactory, Debugging, Editing, Post, Remembering
 from console.ci.recording import Recording, read_events
+from console.cluster.mesos import TaskSpec
 from console.errors import UsageError
-from console.events import Event, FromTarget, TargetUp, TaskChanged
-from console.mesos import TaskSpec
+from console.live.seam import Backend, BackendFactory, Debugging, Editing, Post, Remembering
+from console.state.events import Event, FromTarget, TargetUp, TaskChanged
 from hal.budget import Parts
 from hal.target import Budget
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import click
 
 from console.ci.run import Job, Listener, Verdict
-from console.output import xml_text
+from console.commands.shared.output import xml_text
 
 _MARKS = {
     Verdict.PASSED: ("PASS", "green"),

@@ -12,17 +12,17 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from console.budgets import Ask
 from console.ci.recording import Recording
 from console.ci.scenario import HERE, Other
+from console.cluster.framework import Framework
+from console.cluster.mesos import Task, TaskState
 from console.errors import ConsoleError, NoOffer
-from console.events import FromTarget
-from console.fleet import Member, Setup, TargetName
-from console.framework import Framework
-from console.loglines import LogLine, LogLines, Origin, task_of
-from console.mesos import Task, TaskState
-from console.runner import complete, prepare, task_spec
-from console.session import Plan, Session, open_session
+from console.fit.budgets import Ask
+from console.fleet.opening import Member, Setup, TargetName
+from console.fleet.session import Plan, Session, open_session
+from console.runs.runner import complete, prepare, task_spec
+from console.state.events import FromTarget
+from console.state.loglines import LogLine, LogLines, Origin, task_of
 from emulation.faults import LinkFaults
 from emulation.machine import Capability, Machine
 from emulation.wires import Harness, Wire

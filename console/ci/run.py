@@ -10,7 +10,7 @@ from enum import Enum
 
 from console.ci.player import Attempt, play
 from console.ci.scenario import Case, Scenario
-from console.fleet import TargetName
+from console.fleet.opening import TargetName
 
 
 class Verdict(Enum):

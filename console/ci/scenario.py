@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from console.budgets import Ask, parse_ask
 from console.ci.timeline import Step, parse_step
+from console.cluster.mesos import TaskState
 from console.commands.run import split_arguments
 from console.errors import UsageError
-from console.fleet import TargetName, parse_names
-from console.mesos import TaskState
-from console.modules import find
+from console.fit.budgets import Ask, parse_ask
+from console.fleet.opening import TargetName, parse_names
+from console.guests.modules import find
 from emulation.errors import MachineError
 from emulation.wires import Wire
 from hal.boards import load_board

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.agent_flags import CONTEXT, agent_flags, given_by
-from console.completion import complete_target
+from console.commands.shared.agent_flags import CONTEXT, agent_flags, given_by
+from console.commands.shared.completion import complete_target
+from console.commands.shared.master_option import METAVAR, master_of
 from console.errors import ConsoleError, UsageError
-from console.master_option import METAVAR, master_of
 
 if TYPE_CHECKING:
     from agent.config import AgentConfig
     from agent.flags import Given
-    from console.events import FromTarget, Progressed, TargetDown, TargetUp
-    from console.fleet_file import TargetSpec
-    from console.hosting import Hosting
-    from console.output import Reporter
-    from console.session import Session
+    from console.commands.shared.output import Reporter
+    from console.fleet.file import TargetSpec
+    from console.fleet.hosting import Hosting
+    from console.fleet.session import Session
+    from console.state.events import FromTarget, Progressed, TargetDown, TargetUp
 
 
 @click.command(context_settings=CONTEXT)
@@ -62,8 +62,8 @@ def command(
     Flags are named as mesos-agent's. The command line comes before MESOS_… in the environment, and that
     before the fleet's file. With --work_dir a restart is the same agent again; without it Ctrl-C unregisters.
     """
+    from console.commands.shared.run_async import run_async
     from console.logs import set_up_service
-    from console.run_async import run_async
 
     plan = make_plan(master, targets, file, pairs, given_by(flags), os.environ)
     if log_format or plan.logs:
@@ -93,8 +93,8 @@ def make_plan(
 ) -> AgentPlan:
     """Put it all together; UsageError or ConfigError for what makes no sense."""
     from agent.flags import Given, configure, from_environment
-    from console.fleet import parse_names
-    from console.fleet_file import TargetSpec, read_fleet
+    from console.fleet.file import TargetSpec, read_fleet
+    from console.fleet.opening import parse_names
 
     fleet = read_fleet(file) if file is not None else None
     given = {**(fleet.given if fleet else {}), **from_environment(environment), **flags}
@@ -128,7 +128,7 @@ def parse_attributes(texts: tuple[str, ...]) -> dict[str, str]:
 
 
 def _reporter(as_json: bool, log_format: str | None) -> Reporter:
-    from console.output import JsonReporter, LogReporter, TextReporter
+    from console.commands.shared.output import JsonReporter, LogReporter, TextReporter
 
     if as_json:
         return JsonReporter()
@@ -137,14 +137,14 @@ def _reporter(as_json: bool, log_format: str | None) -> Reporter:
 
 async def serve(plan: AgentPlan, reporter: Reporter) -> None:
     """Open the targets and keep them behind the master until cancelled."""
-    from console.hosting import Hosting
-    from console.loglines import LogLines
-    from console.session import Plan, open_session
+    from console.fleet.hosting import Hosting
+    from console.fleet.session import Plan, open_session
+    from console.state.loglines import LogLines
 
     lines = LogLines()
 
     def tell(event: Progressed | TargetUp | TargetDown | FromTarget) -> None:
-        from console import events
+        from console.state import events
 
         if isinstance(event, events.Progressed):
             reporter.step(event.subject, event.text)
@@ -176,7 +176,7 @@ async def serve(plan: AgentPlan, reporter: Reporter) -> None:
 async def _reload_for_ever(plan: AgentPlan, session: Session, hosting: Hosting, reporter: Reporter) -> None:
     """SIGHUP reads targets and certificates anew; of a terminal that was closed it is the end."""
     from agent.errors import AgentError
-    from console.fleet_file import read_fleet
+    from console.fleet.file import read_fleet
     from hal.errors import HalError
 
     assert plan.file is not None

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.completion import complete_board
-from console.master_option import METAVAR
+from console.commands.shared.completion import complete_board
+from console.commands.shared.master_option import METAVAR
 
 if TYPE_CHECKING:
-    from console.output import Reporter
+    from console.commands.shared.output import Reporter
 
 
 @click.command()
@@ -26,9 +26,9 @@ def command(board: str, port: str | None, master: str | None, as_json: bool) -> 
     The baud rate is found; a board that is unplugged is found again when it is back. The name BOARD@PORT is a
     target for every other command: mma run, mma ci, mma-console.
     """
-    from console.output import JsonReporter, TextReporter
-    from console.run_async import run_async
-    from console.serial_ports import choose, ports
+    from console.commands.shared.output import JsonReporter, TextReporter
+    from console.commands.shared.run_async import run_async
+    from console.fleet.serial_ports import choose, ports
     from hal.boards import load_board
 
     page = load_board(board)

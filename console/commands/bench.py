@@ -54,7 +54,7 @@ def command(
     from console.bench.output import JsonListener, TextListener
     from console.bench.registry import BENCHMARKS, select
     from console.bench.runner import run_all, verdict
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
 
     if listing:
         for name, summary in BENCHMARKS.items():

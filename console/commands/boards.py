@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(as_json: bool) -> None:
     """Boards, their memories, emulators and probes, and the serial ports that are there."""
-    from console.serial_ports import ports
+    from console.fleet.serial_ports import ports
 
     rows, found, probes = list(_rows()), ports(), _probes()
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.completion import complete_module
+from console.commands.shared.completion import complete_module
 from console.errors import ConsoleError, Exit
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def command(source: str, output: Path | None, as_json: bool) -> int:
     Problems are lines of file:line:column: severity: text, as editors read them. Exit code 1 when there is no
     module.
     """
-    from console.modules import build, check, find
+    from console.guests.modules import build, check, find
     from hal.errors import ModuleError
 
     begin = time.monotonic()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.completion import complete_target
+from console.commands.shared.completion import complete_target
 from console.errors import ConsoleError, Exit
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def command(
     from console.ci.reports import facts_of, summary, write_junit
     from console.ci.run import Verdict, jobs_of, run_jobs
     from console.ci.scenario import load
-    from console.fleet import parse_name
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
+    from console.fleet.opening import parse_name
 
     work = jobs_of([load(path, targets=targets, seed=seed) for path in scenarios], words)
     beside = parse_name(against) if against is not None else None
@@ -140,7 +140,7 @@ def _keep(job: Job, artifacts: Path, facts: dict[str, object]) -> Path:
     """Write what was recorded, with a picture of the console at the failing instant."""
     from console.ci.replay import Replay
     from console.ci.scenario import slug
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
 
     told = job.failed_attempt or job.attempt
     folder = artifacts / slug(job.scenario.name) / slug(job.title)

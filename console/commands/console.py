@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from console.completion import complete_target
+from console.commands.shared.completion import complete_target
+from console.commands.shared.master_option import given_master
 from console.errors import UsageError
-from console.master_option import given_master
 
 
 @click.command()
@@ -57,15 +57,15 @@ def command(
     port: int,
 ) -> None:
     """Open mma-console; without --target on an emulated stm32f4 and the host."""
-    from console.frames import quicken
+    from console.look.frames import quicken
 
     quicken()
     from console.config import read
-    from console.fleet import harness_of, parse_names
+    from console.fleet.opening import harness_of, parse_names
     from console.saved import Saved, Store
 
     if demo:
-        from console.scenario import TARGETS
+        from console.runs.demo import TARGETS
 
         targets = (*TARGETS, *(target for target in targets if target not in TARGETS))
     names = parse_names(targets or ("stm32f4@qemu", "host"))
@@ -86,7 +86,7 @@ def command(
     if not os.environ.get("TEXTUAL_DRIVER") and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("mma-console needs a terminal.", remedy="Without one: mma demo, mma run, mma agent.")
     from console.app import ConsoleApp
-    from console.live import live
+    from console.live.backend import live
 
     store = Store.of([name.text for name in names], master) if wanted.restore else None
     ConsoleApp(

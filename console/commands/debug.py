@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.completion import complete_module, complete_target
+from console.commands.shared.completion import complete_module, complete_target
 from console.errors import ConsoleError, EnvironmentMissing, Exit, UsageError
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def command(
 
         mma debug stm32f4 --run fib --args 5 --break fib --step 2 --json
     """
-    from console.fleet import parse_name
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
+    from console.fleet.opening import parse_name
 
     name = parse_name(target)
     if name.board is None:
@@ -191,7 +191,7 @@ async def _started(wish: Wish) -> AsyncIterator[Bench]:
         async with _back(wish.target, wish.restored) as bench:
             yield bench
         return
-    from console.fleet import build_firmware, parse_name
+    from console.fleet.opening import build_firmware, parse_name
     from emulation.targets import open_machine
     from hal.mcu import McuTarget
 
@@ -215,7 +215,7 @@ async def _started(wish: Wish) -> AsyncIterator[Bench]:
 async def _back(target: str, folder: Path) -> AsyncIterator[Bench]:
     """An emulated board as it was in a snapshot, paused."""
     from console.ci.recording import SNAPSHOT
-    from console.fleet import parse_name
+    from console.fleet.opening import parse_name
     from emulation.targets import open_machine
 
     name, elf = parse_name(target), folder / "firmware.elf"
@@ -228,7 +228,7 @@ async def _back(target: str, folder: Path) -> AsyncIterator[Bench]:
 
 def debug_snapshot(target: str, folder: Path, execute: tuple[str, ...]) -> int:
     """GDB on the snapshot that `mma ci` kept in a folder; in batch mode if there are commands to execute."""
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
 
     wish = Wish(target, True, execute, bool(execute), "", (), (), 0, (), False, False, 60.0, restored=folder)
     return run_async(_open_gdb(wish))
@@ -238,7 +238,7 @@ def debug_snapshot(target: str, folder: Path, execute: tuple[str, ...]) -> int:
 async def _found(wish: Wish) -> AsyncIterator[Bench]:
     """A real board, behind a probe or a GDB server; its link is opened where a module is to be launched."""
     from console.debug.real import at_server, open_probe
-    from console.fleet import build_firmware, parse_name
+    from console.fleet.opening import build_firmware, parse_name
 
     name = parse_name(wish.target)
     assert name.board is not None
@@ -258,7 +258,7 @@ async def _found(wish: Wish) -> AsyncIterator[Bench]:
 
 def _linked(name: str, board: Board, port: str | None) -> McuTarget:
     """The board on its serial port: the one that was named, or the one that looks like it."""
-    from console.serial_ports import choose, ports
+    from console.fleet.serial_ports import choose, ports
     from hal.link.serial import SerialPort
     from hal.mcu import McuTarget
 
@@ -266,8 +266,8 @@ def _linked(name: str, board: Board, port: str | None) -> McuTarget:
 
 
 async def _launch(target: McuTarget, wish: Wish) -> None:
-    from console import modules
-    from console.runner import prepare
+    from console.guests import modules
+    from console.runs.runner import prepare
     from hal.target import Launch
 
     path = modules.find(wish.module)

@@ -10,7 +10,7 @@ import click
 from console.errors import Exit
 
 if TYPE_CHECKING:
-    from console.scenario import Act, Outcome, Played
+    from console.runs.demo import Act, Outcome, Played
 
 
 @click.command()
@@ -20,9 +20,9 @@ def command(as_json: bool) -> int:
 
     Prints each step with its time; exit 0 only if every task ends as it must.
     """
-    from console.output import JsonReporter, Reporter, TextReporter
-    from console.run_async import run_async
-    from console.scenario import Stage, play
+    from console.commands.shared.output import JsonReporter, Reporter, TextReporter
+    from console.commands.shared.run_async import run_async
+    from console.runs.demo import Stage, play
 
     if not as_json:
         click.secho("Mesos Micro Agent: WASM tasks of a genuine Mesos master on emulated boards\n", bold=True)

@@ -11,7 +11,7 @@ import click
 from console.errors import Exit
 
 if TYPE_CHECKING:
-    from console.health import Finding
+    from console.fleet.health import Finding
 
 _MARKS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "optional": ("absent", "yellow")}
 
@@ -20,7 +20,7 @@ _MARKS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "optional": ("ab
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def command(as_json: bool) -> int:
     """What is installed, what is missing and how to get it; exit 1 if the default can't run."""
-    from console.health import examine
+    from console.fleet.health import examine
 
     findings = examine()
     for finding in findings:

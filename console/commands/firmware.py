@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.completion import complete_board
+from console.commands.shared.completion import complete_board
 from console.errors import ConsoleError, Exit, UsageError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.completion import complete_board
+from console.commands.shared.completion import complete_board
 from console.errors import EnvironmentMissing, UsageError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from console.commands.shared.master_option import master_option
 from console.errors import UsageError
-from console.master_option import master_option
 
 if TYPE_CHECKING:
-    from console.trace_log import Entry
+    from console.state.trace_log import Entry
 
 
 @click.command()
@@ -31,7 +31,7 @@ def command(task: str, master: str, follow: bool, errors: bool, trace: bool, as_
 
     An agent keeps the messages of its link from the first --trace on, for as long as somebody asks.
     """
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
 
     if trace and errors:
         raise UsageError("--trace goes with the log, not with --stderr.")
@@ -43,7 +43,7 @@ def command(task: str, master: str, follow: bool, errors: bool, trace: bool, as_
 
 
 async def _print(master: str, task: str, file: str, follow: bool, as_json: bool) -> None:
-    from console.cluster import log
+    from console.cluster.tasks import log
 
     rest = b""
     async for data in log(master, task, file=file, follow=follow):
@@ -65,8 +65,8 @@ def _object(task: str, line: bytes) -> None:
 
 
 async def _trace(master: str, task: str, follow: bool, as_json: bool) -> None:
-    from console.loglines import Origin
-    from console.trace_log import traced_log
+    from console.state.loglines import Origin
+    from console.state.trace_log import traced_log
 
     names = {Origin.EXECUTOR: "log"}
     async for entry in traced_log(master, task, follow=follow):
@@ -78,8 +78,8 @@ async def _trace(master: str, task: str, follow: bool, as_json: bool) -> None:
 
 
 def _say(entry: Entry) -> None:
-    from console.figures import clock_text
-    from console.loglines import Origin
+    from console.look.figures import clock_text
+    from console.state.loglines import Origin
 
     mark = {Origin.MESOS: "◆", Origin.COAP: "⇄"}.get(entry.origin, "|")
     text = entry.text if entry.origin is Origin.EXECUTOR else click.style(entry.text, dim=True)

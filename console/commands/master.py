@@ -31,7 +31,7 @@ def command(port: int, ip: str, flags: tuple[str, ...], work_dir: Path | None, a
     The first start downloads it (27 MB) into the user's cache. With LIBPROCESS_SSL_ENABLED=1, _KEY_FILE and
     _CERT_FILE in the environment it speaks TLS, by this system's OpenSSL.
     """
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
 
     run_async(_serve(port, ip, parse_flags(flags), work_dir, as_json))
 
@@ -64,7 +64,7 @@ def tls_of(environment: Mapping[str, str]) -> dict[str, str] | None:
 
 
 async def _serve(port: int, ip: str, flags: dict[str, str], work_dir: Path | None, as_json: bool) -> None:
-    from console.download import download_bar
+    from console.commands.shared.download import download_bar
     from emulation.master import Master
 
     with download_bar() as progress:

@@ -7,7 +7,7 @@ import shlex
 
 import click
 
-from console.completion import complete_module, complete_target
+from console.commands.shared.completion import complete_module, complete_target
 from console.errors import ConsoleError, Exit, UsageError
 
 
@@ -24,8 +24,8 @@ def command(target: str, module: str | None, arguments: tuple[str, ...], symbols
 
     Beside each module stands how it grew since the build before.
     """
-    from console.fleet import parse_name
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
+    from console.fleet.opening import parse_name
 
     name = parse_name(target)
     if name.board is None or name.emulator is None:
@@ -39,7 +39,7 @@ def command(target: str, module: str | None, arguments: tuple[str, ...], symbols
 async def _survey(name: str, module: str, arguments: tuple[str, ...], symbols: bool, as_json: bool) -> int:
     import asyncio
 
-    from console.fleet import Member, parse_name
+    from console.fleet.opening import Member, parse_name
     from console.memory import report, survey
     from hal.mcu import McuTarget
 
@@ -68,8 +68,8 @@ async def _survey(name: str, module: str, arguments: tuple[str, ...], symbols: b
 
 async def _launch(target: object, module: str, arguments: tuple[str, ...]) -> None:
     """Until it runs, or has ended, which is an error: then it has no memory any more."""
-    from console import modules
-    from console.runner import prepare
+    from console.guests import modules
+    from console.runs.runner import prepare
     from hal.mcu import McuTarget
     from hal.target import Ended, Launch, Started
 

@@ -39,7 +39,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def executor(name: str, lang: str, example: str, folder: Path, as_json: bool) -> None:
     """Make a folder NAME with an executor that `mma run` runs, on the host and on every board."""
-    from console.templates import create
+    from console.guests.templates import create
 
     files = create(name, lang, example, folder)
     if as_json:

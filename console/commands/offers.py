@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.ask_options import ask_options
-from console.completion import complete_module
+from console.commands.shared.ask_options import ask_options
+from console.commands.shared.completion import complete_module
+from console.commands.shared.master_option import master_option
 from console.errors import Exit, UsageError
-from console.master_option import master_option
 
 if TYPE_CHECKING:
-    from console.lens import Lens
-    from console.mesos import Offer
-    from console.why import Why
+    from console.cluster.mesos import Offer
+    from console.fit.lens import Lens
+    from console.fit.why import Why
 
 _QUIET = 2.5
 """Seconds without a further offer after which the list counts as whole: the allocator runs once a second."""
@@ -49,7 +49,7 @@ def command(
     With --why it tells, to the byte, whether a module fits each offer, why not, and what would help; the exit
     code is 0 when it fits one of them.
     """
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
 
     if frameworks:
         if watch or module:
@@ -64,10 +64,10 @@ def command(
 
 
 def _lens(module: str, arguments: tuple[str, ...], asked: dict[str, Any]) -> Lens:
-    from console import modules
-    from console.ask_options import make_ask
     from console.commands.run import split_arguments
-    from console.lens import Lens
+    from console.commands.shared.ask_options import make_ask
+    from console.fit.lens import Lens
+    from console.guests import modules
 
     ask = make_ask(**asked)
     path = modules.find(module)
@@ -79,10 +79,10 @@ def _lens(module: str, arguments: tuple[str, ...], asked: dict[str, Any]) -> Len
 
 async def _show(master: str, watch: bool, as_json: bool, lens: Lens | None) -> bool:
     """Tell every offer; whether the lens's module fits one of them."""
-    from console.cluster import held_offers
-    from console.events import OfferChanged
-    from console.framework import Framework
-    from console.mesos import OfferState
+    from console.cluster.framework import Framework
+    from console.cluster.mesos import OfferState
+    from console.cluster.tasks import held_offers
+    from console.state.events import OfferChanged
 
     fits = False
     seen: dict[str, Offer] = {}
@@ -122,7 +122,7 @@ async def _show(master: str, watch: bool, as_json: bool, lens: Lens | None) -> b
 
 async def _tell(master: str, offer: Offer, as_json: bool, lens: Lens | None, others: list[Offer]) -> bool:
     """One offer; whether the module fits it."""
-    from console.output import describe_resources, resources_json
+    from console.commands.shared.output import describe_resources, resources_json
 
     found = await _why(master, offer, lens, others) if lens is not None else None
     if as_json:
@@ -152,10 +152,10 @@ async def _tell(master: str, offer: Offer, as_json: bool, lens: Lens | None, oth
 
 
 async def _why(master: str, offer: Offer, lens: Lens, others: list[Offer]) -> Why:
-    from console.cluster import agents
-    from console.lens import kind_of
-    from console.sizing import size_by
-    from console.why import why
+    from console.cluster.tasks import agents
+    from console.fit.lens import kind_of
+    from console.fit.sizing import size_by
+    from console.fit.why import why
 
     done = await lens.completed(
         [offer], lambda attributes, budget: size_by(attributes, lens.module, lens.arguments, budget)
@@ -198,10 +198,10 @@ def why_lines(found: Why, name: str) -> list[str]:
 
 
 async def _frameworks(master: str, as_json: bool) -> None:
-    from console.cluster import frameworks
-    from console.figures import counted, size_text
-    from console.mesos import mem_bytes
-    from console.output import resources_json
+    from console.cluster.mesos import mem_bytes
+    from console.cluster.tasks import frameworks
+    from console.commands.shared.output import resources_json
+    from console.look.figures import counted, size_text
 
     for one in await frameworks(master):
         if as_json:

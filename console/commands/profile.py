@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.completion import complete_target
+from console.commands.shared.completion import complete_target
 from console.errors import ConsoleError, Exit
 
 if TYPE_CHECKING:
-    from console.profiled import Profiled
+    from console.runs.profiled import Profiled
 
 
 @click.command()
@@ -44,13 +44,13 @@ def command(
 ) -> int:
     """Run MODULE on an emulated board and tell how many instructions each function ran, from its launch to
     its end: exact counts, of the kernel and of the executor. Exit 0 only if the task finishes."""
-    from console import profile
-    from console.budgets import parse_ask
     from console.commands.run import split_arguments
-    from console.fleet import parse_name
-    from console.modules import find
-    from console.profiled import profiled
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
+    from console.fit.budgets import parse_ask
+    from console.fleet.opening import parse_name
+    from console.guests.modules import find
+    from console.runs import profile
+    from console.runs.profiled import profiled
 
     words = tuple(word for text in arguments for word in split_arguments(text))
     ask = parse_ask(mem=None, cpus=0.1, stack=None, memory=None, log=None, gpio=gpio, sensors=sensor)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.master_option import master_option
+from console.commands.shared.master_option import master_option
 
 _WIDTH = 240
 """Cells that the columns may take: a terminal wraps, a pipe does not care."""
 
 if TYPE_CHECKING:
-    from console.cluster import TaskRow
-    from console.task_details import Moment, Used
+    from console.cluster.task_details import Moment, Used
+    from console.cluster.tasks import TaskRow
 
 
 @click.command()
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a task.")
 def command(master: str, ended: bool, used: bool, history: bool, as_json: bool) -> None:
     """List every framework's tasks: state, target, budget and age."""
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
 
     rows, usage, moments = run_async(_read(master, ended, used, history))
     if as_json:
@@ -49,8 +49,8 @@ def command(master: str, ended: bool, used: bool, history: bool, as_json: bool) 
 async def _read(
     master: str, ended: bool, used: bool, history: bool
 ) -> tuple[list[TaskRow], Mapping[str, Used], Mapping[str, Sequence[Moment]]]:
-    from console.cluster import tasks
-    from console.task_details import histories, usage
+    from console.cluster.task_details import histories, usage
+    from console.cluster.tasks import tasks
 
     async def nothing() -> dict[str, object]:
         return {}
@@ -69,7 +69,7 @@ def _print(
     from rich.console import Console
     from rich.table import Table
 
-    from console.figures import age_text, share_text, size_text
+    from console.look.figures import age_text, share_text, size_text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("TASK", "STATE", "TARGET", "FRAMEWORK"):
@@ -101,7 +101,7 @@ def _print(
 
 def _moment(moment: Moment, before: Moment | None) -> str:
     """A state below its task: when, which, how long after the one before, and why."""
-    from console.figures import clock_text, duration_text
+    from console.look.figures import clock_text, duration_text
 
     took = f"+{duration_text(max(0.0, moment.time - before.time))}" if before is not None else ""
     reason = moment.reason.removeprefix("REASON_").lower().replace("_", " ")

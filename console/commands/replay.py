@@ -35,7 +35,7 @@ def command(
         return _debug(folder, execute)
     from console.ci.recording import read_facts
     from console.ci.replay import Replay
-    from console.run_async import run_async
+    from console.commands.shared.run_async import run_async
 
     replay = Replay(folder, at)
     facts = read_facts(folder)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.completion import complete_module, complete_target
+from console.cluster.mesos import TaskState
+from console.commands.shared.completion import complete_module, complete_target
+from console.commands.shared.master_option import given_master
 from console.errors import ConsoleError, Exit, UsageError, exit_code
-from console.master_option import given_master
-from console.mesos import TaskState
 
 if TYPE_CHECKING:
-    from console.mesos import Status
-    from console.output import Reporter
-    from console.runner import Order, Verdict
+    from console.cluster.mesos import Status
+    from console.commands.shared.output import Reporter
+    from console.runs.runner import Order, Verdict
 
 _STATES = [state.value for state in TaskState if state.terminal]
 
@@ -74,12 +74,12 @@ def command(
     junit: Path | None,
 ) -> int:
     """Run MODULE (.wasm, .wat, .c, .zig, an example) as a Mesos task; exit 0 only if it ends as expected."""
-    from console.budgets import parse_ask
-    from console.fleet import parse_name
-    from console.inflict import parse_words
-    from console.modules import find
-    from console.output import JsonReporter, TextReporter
-    from console.runner import Order
+    from console.commands.shared.output import JsonReporter, TextReporter
+    from console.fit.budgets import parse_ask
+    from console.fleet.inflict import parse_words
+    from console.fleet.opening import parse_name
+    from console.guests.modules import find
+    from console.runs.runner import Order
 
     if timeout <= 0:
         raise UsageError(
@@ -129,14 +129,14 @@ def split_arguments(text: str) -> list[str]:
 
 
 def _run(order: Order, reporter: Reporter) -> Verdict:
-    from console.run_async import run_async
-    from console.runner import run_order
+    from console.commands.shared.run_async import run_async
+    from console.runs.runner import run_order
 
     return run_async(run_order(order, reporter))
 
 
 def _write_junit(path: Path, name: str, seconds: float, status: Status | None, failure: str) -> None:
-    from console.output import write_junit
+    from console.commands.shared.output import write_junit
 
     try:
         write_junit(path, name, seconds, status, failure)

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from console.backend import Step
 from console.debug.kernel import table_of
 from console.debug.look import Looker, peripheral
 from console.debug.tenants import Tenants, task_of
@@ -27,6 +26,7 @@ from console.debug.unmodelled import UnmodelledWatch
 from console.debug.view import Bytes, DebugView, Phase, Register, Said, Spot
 from console.debug.words import trap_sentence, why
 from console.errors import UsageError
+from console.live.seam import Step
 from emulation.errors import EmulationError
 from emulation.gdb import events, stubs, svd
 from emulation.gdb.breakpoints import Access

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from console.debug.view import Break, DebugView, Phase, Spot
-from console.figures import age_text
+from console.look.figures import age_text
 from hal.abi import trap_words
 
 if TYPE_CHECKING:

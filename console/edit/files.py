@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import ConsoleError
-from console.modules import SOURCES
-from console.picker import candidates
+from console.guests.modules import SOURCES
+from console.guests.picker import candidates
 
 HERE, EXAMPLE, FIRMWARE = "here", "example", "firmware"
 

@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console import modules
+from console.cluster.mesos import Task, TaskSpec, TaskState, mem_bytes, mem_scalar
 from console.edit.view import Build, Phase, Step
 from console.errors import ConsoleError
-from console.events import FromTarget
-from console.figures import counted
-from console.mesos import Task, TaskSpec, TaskState, mem_bytes, mem_scalar
-from console.sizing import size_on
+from console.fit.sizing import size_on
+from console.guests import modules
+from console.look.figures import counted
+from console.state.events import FromTarget
 from console.trouble import words
 from hal import firmware
 from hal.boards import Board, board_names, load_board
@@ -31,8 +31,8 @@ from hal.errors import BudgetError, HalError
 from hal.target import Budget, Connection
 
 if TYPE_CHECKING:
-    from console.fleet import Member
-    from console.session import Session
+    from console.fleet.opening import Member
+    from console.fleet.session import Session
 
 Tell = Callable[[Build], None]
 LetGo = Callable[[str], Awaitable[None]]

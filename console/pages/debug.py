@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console.debug.view import Bytes, DebugView, Phase, Register, Value
-from console.figures import age_text
+from console.look.figures import age_text
+from console.look.spans import EMPTY, Line, Span, Tone, dim, width, wrap
 from console.pages.parts import text, title
-from console.spans import EMPTY, Line, Span, Tone, dim, width, wrap
 
 PHASES = {
     Phase.DETACHED: ("○", Tone.DIM),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from console.edit.view import Build, Phase
-from console.figures import counted, size_text
-from console.spans import EMPTY, Line, Span, Tone, dim, width
+from console.look.figures import counted, size_text
+from console.look.spans import EMPTY, Line, Span, Tone, dim, width
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from console.actions import ACTIONS, Action, Group, Scope, keys_of
-from console.mesos import TaskState
-from console.model import Link
+from console.cluster.mesos import TaskState
+from console.look.spans import EMPTY, Line, Span, Tone, dim, wrap
 from console.pages.parts import heading
-from console.rows import LINK_MARKS, task_mark
-from console.spans import EMPTY, Line, Span, Tone, dim, wrap
+from console.state.model import Link
+from console.state.rows import LINK_MARKS, task_mark
 
 _WHERE = {
     Scope.FLEET: "in Fleet",

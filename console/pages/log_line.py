@@ -8,10 +8,10 @@ from enum import Enum
 
 from rich.cells import cell_len
 
-from console.figures import clock_text
-from console.logbook import ALL
-from console.loglines import LogLine, Origin
-from console.spans import Line, Span, Tone
+from console.look.figures import clock_text
+from console.look.spans import Line, Span, Tone
+from console.state.logbook import ALL
+from console.state.loglines import LogLine, Origin
 
 _TONES = {
     Origin.EXECUTOR: Tone.TEXT,

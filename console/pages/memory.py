@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from console.figures import bytes_text, size_text
+from console.look.figures import bytes_text, size_text
+from console.look.spans import Line, Span, Tone, dim, width
 from console.memory.view import Area, Kind, MemoryView, Region, Symbol
-from console.spans import Line, Span, Tone, dim, width
 
 TONES = {
     Kind.CODE: Tone.DIM,

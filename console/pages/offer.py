@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from console.figures import age_text, bytes_text, clock_text, counted, size_text
-from console.lens import Lens
-from console.mesos import Offer, OfferState, format_ranges, mem_bytes
-from console.model import State, short_id
+from console.cluster.mesos import Offer, OfferState, format_ranges, mem_bytes
+from console.fit.lens import Lens
+from console.look.figures import age_text, bytes_text, clock_text, counted, size_text
+from console.look.spans import Line, Span, Tone, dim, strong
 from console.pages.parts import facts, heading, text, title
-from console.spans import Line, Span, Tone, dim, strong
+from console.state.model import State, short_id
 
 MARKS = {
     OfferState.OPEN: ("●", Tone.GOOD),

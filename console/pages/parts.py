@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from console.spans import EMPTY, Line, Span, Tone, dim, width, wrap
+from console.look.spans import EMPTY, Line, Span, Tone, dim, width, wrap
 
 
 def heading(text: str, note: str = "") -> list[Line]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from console.cluster.mesos import TaskState, format_ranges
 from console.debug.words import held, held_text
-from console.figures import (
+from console.look.figures import (
     age_text,
     bars,
     bytes_text,
@@ -16,11 +17,10 @@ from console.figures import (
     sparkline,
     trip_text,
 )
-from console.mesos import TaskState, format_ranges
-from console.model import Executor, Link, State, Target, short_id
+from console.look.spans import EMPTY, Line, Span, Tone, dim, strong
 from console.pages.parts import facts, heading, text, title
-from console.rows import LINK_MARKS, grade, progress_text, task_mem
-from console.spans import EMPTY, Line, Span, Tone, dim, strong
+from console.state.model import Executor, Link, State, Target, short_id
+from console.state.rows import LINK_MARKS, grade, progress_text, task_mem
 from hal.target import Items, Ranges, Resource, Scalar
 
 _COLOURS = (Tone.ACCENT, Tone.INFO, Tone.WARN, Tone.GOOD)

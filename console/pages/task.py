@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from console.cluster.mesos import Task, TaskState, format_ranges
 from console.debug.words import held, held_text
-from console.figures import (
+from console.look.figures import (
     age_text,
     bar,
     bytes_text,
@@ -15,11 +16,10 @@ from console.figures import (
     share_text,
     sparkline,
 )
-from console.mesos import Task, TaskState, format_ranges
-from console.model import Executor, State, short_id
+from console.look.spans import EMPTY, Line, Span, Tone, dim, strong, width
 from console.pages.parts import data, facts, heading, text, title
-from console.rows import progress_text, task_mark, task_mem
-from console.spans import EMPTY, Line, Span, Tone, dim, strong, width
+from console.state.model import Executor, State, short_id
+from console.state.rows import progress_text, task_mark, task_mem
 
 _LAST_LINES = 12
 

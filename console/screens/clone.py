@@ -9,14 +9,14 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Label
 
-from console.backend import Backend
-from console.fit_cells import free_cell, label_cell, needs_cell, verdict_cell
-from console.mesos import Task, TaskSpec
-from console.model import State
-from console.planner import Fit, clone_fits, cloned
-from console.rows import FleetRow, fleet_rows
+from console.cluster.mesos import Task, TaskSpec
+from console.fit.cells import free_cell, label_cell, needs_cell, verdict_cell
+from console.fit.planner import Fit, clone_fits, cloned
+from console.live.seam import Backend
+from console.look.spans import Line, dim
 from console.screens.dialog import Dialog
-from console.spans import Line, dim
+from console.state.model import State
+from console.state.rows import FleetRow, fleet_rows
 from console.trouble import words
 from console.widgets.table import Column, Table
 

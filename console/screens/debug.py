@@ -13,14 +13,14 @@ from textual.message import Message
 from textual.widget import Widget
 
 from console.actions import Scope, bindings
-from console.backend import Debugging, Step
 from console.debug.view import Break, DebugView, Frame, Phase, Value
-from console.filters import Filter
+from console.live.seam import Debugging, Step
+from console.look.spans import Line, Span, Tone, dim
 from console.messages import DebugAsked, SourceAsked, Trouble
-from console.model import Link
 from console.pages import debug as pages
 from console.screens.view import View
-from console.spans import Line, Span, Tone, dim
+from console.state.filters import Filter
+from console.state.model import Link
 from console.widgets.lines import OneLine
 from console.widgets.page import Page
 from console.widgets.panes import Split

@@ -22,15 +22,15 @@ from console.edit.external import edit_outside
 from console.edit.files import Paper, SourceFile, sources
 from console.edit.view import Build
 from console.errors import ConsoleError, UsageError
-from console.filters import Filter
-from console.highlight import language_of
+from console.guests.modules import SOURCES
+from console.look.highlight import language_of
+from console.look.spans import EMPTY, Line, Span, Tone, dim
 from console.messages import DebugAsked, Done, EditAsked, LaunchAsked, Trouble, UnsavedChanged
-from console.modules import SOURCES
 from console.pages import edit as pages
 from console.pages.parts import nothing
 from console.screens.dialog import Confirm
 from console.screens.view import View
-from console.spans import EMPTY, Line, Span, Tone, dim
+from console.state.filters import Filter
 from console.trouble import words
 from console.widgets.edit_text import EditText, tone_of
 from console.widgets.lines import OneLine
@@ -539,7 +539,7 @@ class EditScreen(View):
             await self._begin(event.text)
 
     async def _begin(self, text: str) -> None:
-        from console.templates import create, named
+        from console.guests.templates import create, named
 
         try:
             made = create(*named(text), self._folder)

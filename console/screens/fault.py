@@ -7,7 +7,7 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from console.errors import ConsoleError
-from console.inflict import parse_words
+from console.fleet.inflict import parse_words
 from console.screens.dialog import Dialog
 
 _WORDS = """\

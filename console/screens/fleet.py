@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console.actions import Scope, bindings
-from console.figures import bar, bars, bytes_text, load_tone, share_text, size_text, trip_text
+from console.look.figures import bar, bars, bytes_text, load_tone, share_text, size_text, trip_text
+from console.look.spans import EMPTY, Line, Span, Tone, dim, line
 from console.messages import DebugTargetAsked, FaultAsked, KillAllAsked, LogsAsked, MemoryTargetAsked
-from console.model import Link
 from console.pages.parts import nothing
 from console.pages.target import target_page
-from console.rows import LINK_MARKS, FleetRow, fleet_rows, grade
 from console.screens.view import ListView
-from console.spans import EMPTY, Line, Span, Tone, dim, line
+from console.state.model import Link
+from console.state.rows import LINK_MARKS, FleetRow, fleet_rows, grade
 from console.widgets.table import Column, Table
 
 

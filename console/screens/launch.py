@@ -11,15 +11,15 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Label
 
-from console.backend import Backend
-from console.fit_cells import free_cell, label_cell, needs_cell, verdict_cell
-from console.mesos import TaskSpec
-from console.model import Link, State
-from console.picker import Candidate, candidates, matching
-from console.planner import Draft, Fit, Plan, make_plan
-from console.rows import FleetRow, fleet_rows
+from console.cluster.mesos import TaskSpec
+from console.fit.cells import free_cell, label_cell, needs_cell, verdict_cell
+from console.fit.planner import Draft, Fit, Plan, make_plan
+from console.guests.picker import Candidate, candidates, matching
+from console.live.seam import Backend
+from console.look.spans import EMPTY, Line, Span, Tone, dim, line, wrap
 from console.screens.dialog import Dialog
-from console.spans import EMPTY, Line, Span, Tone, dim, line, wrap
+from console.state.model import Link, State
+from console.state.rows import FleetRow, fleet_rows
 from console.trouble import words
 from console.widgets.page import Page
 from console.widgets.table import Column, Table

@@ -13,16 +13,16 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from console.actions import Scope, bindings
-from console.figures import counted
-from console.filters import Filter
-from console.logbook import ALL, COMMANDS
+from console.look.figures import counted
+from console.look.spans import Line, Span, Tone, dim, line
 from console.messages import Done, Trouble
-from console.model import MESOS
 from console.pages.log_line import Times, file_line
 from console.pages.parts import nothing
-from console.rows import LINK_MARKS, task_mark
 from console.screens.view import View
-from console.spans import Line, Span, Tone, dim, line
+from console.state.filters import Filter
+from console.state.logbook import ALL, COMMANDS
+from console.state.model import MESOS
+from console.state.rows import LINK_MARKS, task_mark
 from console.widgets.log_view import LogView
 from console.widgets.panes import Split
 from console.widgets.prompt import Prompt

@@ -12,17 +12,17 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from console.actions import Scope, bindings
-from console.backend import Remembering
-from console.figures import bar, size_text
-from console.filters import Filter
+from console.live.seam import Remembering
+from console.look.figures import bar, size_text
+from console.look.spans import EMPTY, Line, Span, Tone, dim, line
 from console.memory.view import Kind, MemoryView
 from console.messages import MemoryAsked, Trouble
-from console.model import Link
 from console.pages.memory import TONES, Entry, entries, map_lines, what_is
 from console.pages.parts import nothing
 from console.screens.dialog import Confirm
 from console.screens.view import View
-from console.spans import EMPTY, Line, Span, Tone, dim, line
+from console.state.filters import Filter
+from console.state.model import Link
 from console.widgets.hex_view import HexView
 from console.widgets.page import Page
 from console.widgets.panes import Split

@@ -8,19 +8,19 @@ from collections.abc import Awaitable, Mapping, Sequence
 from textual.app import ComposeResult
 
 from console.actions import Scope, bindings
-from console.ask_options import parse_line
-from console.backend import Backend
-from console.figures import age_text, size_text
-from console.lens import Lens
-from console.mesos import Offer, OfferState, mem_bytes
+from console.cluster.mesos import Offer, OfferState, mem_bytes
+from console.commands.shared.ask_options import parse_line
+from console.fit.lens import Lens
+from console.guests.modules import examples
+from console.live.seam import Backend
+from console.look.figures import age_text, size_text
+from console.look.spans import EMPTY, Line, Span, Tone, dim, line
 from console.messages import BackendAsked, DeclineAsked, ReviveAsked
-from console.model import MESOS, short_id
-from console.modules import examples
 from console.pages.offer import MARKS, frameworks_part, offer_page
 from console.pages.parts import nothing
-from console.rows import more_resources, offer_rows, offer_search
 from console.screens.view import ListView
-from console.spans import EMPTY, Line, Span, Tone, dim, line
+from console.state.model import MESOS, short_id
+from console.state.rows import more_resources, offer_rows, offer_search
 from console.widgets.prompt import Prompt
 from console.widgets.table import Column, Table
 from hal.budget import Parts

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console.actions import Scope, bindings
-from console.figures import age_text, share_text, size_text
-from console.logbook import ALL
-from console.mesos import TaskState
+from console.cluster.mesos import TaskState
+from console.look.figures import age_text, share_text, size_text
+from console.look.spans import EMPTY, Line, Span, Tone, dim, line
 from console.messages import CloneAsked, KillAsked, LogsAsked, RestartAsked
 from console.pages.parts import nothing
 from console.pages.task import task_page
-from console.rows import TaskRow, task_mark, task_rows
 from console.screens.view import ListView
-from console.spans import EMPTY, Line, Span, Tone, dim, line
+from console.state.logbook import ALL
+from console.state.rows import TaskRow, task_mark, task_rows
 from console.widgets.table import Column, Table
 
 

@@ -14,12 +14,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from console.actions import Scope, bindings
-from console.filters import Filter
-from console.logbook import ALL, COMMANDS
+from console.look.spans import EMPTY, Line
 from console.messages import LaunchAsked, LogsAsked, Trouble
-from console.model import State, start
 from console.readonly import refusal
-from console.spans import EMPTY, Line
+from console.state.filters import Filter
+from console.state.logbook import ALL, COMMANDS
+from console.state.model import State, start
 from console.views import VIEWS
 from console.widgets.filter_bar import FilterBar
 from console.widgets.key_bar import KeyBar

@@ -1,1 +1,1 @@
-"""The widgets of mma-console, one a file; each draws a part of `console.model` and touches no network."""
+"""The widgets of mma-console, one a file; each draws some of the `State` and touches no network."""

@@ -19,8 +19,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import TextArea
 
-from console import highlight
-from console.spans import Tone
+from console.look import highlight
+from console.look.spans import Tone
 from console.widgets.lines import COMPONENT_CSS, COMPONENTS
 from hal.problems import Problem
 

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.widgets import Input, Label
 
-from console.filters import Filter
+from console.state.filters import Filter
 from console.widgets.typed_line import TypedLine
 
 

@@ -8,8 +8,8 @@ from textual import events
 from textual.message import Message
 
 from console.debug.view import Bytes
+from console.look.spans import EMPTY, Span, dim
 from console.pages.debug import hex_lines
-from console.spans import EMPTY, Span, dim
 from console.widgets.lines import LinesView
 
 _MARGIN = 11

@@ -8,7 +8,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from console.actions import ACTIONS, BY_ID, key_name, keys_of
-from console.spans import Span, Tone, width
+from console.look.spans import Span, Tone, width
 from console.widgets.lines import OneLine
 
 _ALWAYS = ("app.retry", "app.help", "app.leave")

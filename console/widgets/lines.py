@@ -18,8 +18,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from console.actions import Scope, bindings
+from console.look.spans import Line, Span, Tone, fit, plain
 from console.messages import Done
-from console.spans import Line, Span, Tone, fit, plain
 
 _TONE_CSS = "\n".join(
     f"""

@@ -12,11 +12,11 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from console.filters import Filter
-from console.logbook import ALL, Ring
-from console.loglines import LogLine, Origin
+from console.look.spans import EMPTY, Line, Span, Tone, width
 from console.pages.log_line import Times, before_text, shown_text, text_spans
-from console.spans import EMPTY, Line, Span, Tone, width
+from console.state.filters import Filter
+from console.state.logbook import ALL, Ring
+from console.state.loglines import LogLine, Origin
 from console.widgets.lines import LinesView
 
 _LEAST_TEXT = 24

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from textual.events import Resize
 
-from console.spans import EMPTY, Line, Span
+from console.look.spans import EMPTY, Line, Span
 from console.widgets.lines import LinesView
 
 Builder = Callable[[int], Sequence[Line]]

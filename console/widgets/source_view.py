@@ -9,8 +9,8 @@ from textual.message import Message
 from textual.strip import Strip
 
 from console.debug.view import DebugView, Phase
-from console.highlight import highlight, language_of
-from console.spans import EMPTY, Line, Span, Tone, dim
+from console.look.highlight import highlight, language_of
+from console.look.spans import EMPTY, Line, Span, Tone, dim
 from console.widgets.lines import LinesView
 
 GUTTER = 9

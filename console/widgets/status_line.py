@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from console.figures import clock_text, counted
-from console.model import Link, State, short_id
-from console.rows import LINK_MARKS
-from console.spans import Line, Span, Tone, line, width
+from console.look.figures import clock_text, counted
+from console.look.spans import Line, Span, Tone, line, width
+from console.state.model import Link, State, short_id
+from console.state.rows import LINK_MARKS
 from console.widgets.lines import OneLine
 
 _DOTS = 8

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from textual.strip import Strip
 
-from console.model import State
-from console.spans import Line, Span, Tone, fit, width
+from console.look.spans import Line, Span, Tone, fit, width
+from console.state.model import State
 from console.views import VIEWS
 from console.widgets.lines import OneLine
 

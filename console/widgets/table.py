@@ -15,8 +15,8 @@ from textual.message import Message
 from textual.strip import Strip
 
 from console.actions import Scope, bindings
-from console.filters import Filter
-from console.spans import EMPTY, Line, Span, Tone, fit, plain, width
+from console.look.spans import EMPTY, Line, Span, Tone, fit, plain, width
+from console.state.filters import Filter
 from console.widgets.lines import LinesView
 
 R = TypeVar("R")

@@ -153,7 +153,7 @@ def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> N
 def test_targets_and_modules_complete() -> None:
     import click
 
-    from console.completion import complete_module, complete_target
+    from console.commands.shared.completion import complete_module, complete_target
 
     context, parameter = click.Context(mma), click.Option(["--x"])
     assert complete_target(context, parameter, "stm32f4@q") == ["stm32f4@qemu"]

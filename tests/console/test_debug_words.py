@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from console.cluster.mesos import Resources, Status, Task, TaskSpec, TaskState
 from console.debug.view import DebugView, Phase
 from console.debug.words import held, held_text
-from console.mesos import Resources, Status, Task, TaskSpec, TaskState
-from console.model import start
+from console.look.spans import plain
 from console.pages.debug import why_line
 from console.pages.target import target_page
 from console.pages.task import task_page
-from console.rows import fleet_rows, task_rows
-from console.spans import plain
+from console.state.model import start
+from console.state.rows import fleet_rows, task_rows
 
 BOARD = "stm32f4@qemu"
 HELD = DebugView(BOARD, Phase.STOPPED, "paused", held_since=1000.0)

@@ -6,9 +6,9 @@ import asyncio
 import logging
 from pathlib import Path
 
-from console.events import Ran
-from console.logbook import ALL, COMMANDS, LogBook
 from console.ran import LONGEST, listening
+from console.state.events import Ran
+from console.state.logbook import ALL, COMMANDS, LogBook
 from hal import toolchain
 
 

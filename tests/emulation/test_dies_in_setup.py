@@ -7,8 +7,8 @@ from pathlib import Path
 import bare
 import pytest
 
-from console import fleet
-from console.fleet import Member, parse_name
+from console.fleet import opening as fleet
+from console.fleet.opening import Member, parse_name
 from emulation.errors import MachineDied
 from hal.boards import Board
 from hal.errors import LinkError

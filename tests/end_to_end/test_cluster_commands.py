@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from console.budgets import Ask
-from console.fleet import parse_name
-from console.mesos import TaskState
-from console.modules import find
-from console.runner import complete, prepare, task_spec
-from console.session import Plan, open_session
-from console.sizing import size_on
+from console.cluster.mesos import TaskState
+from console.fit.budgets import Ask
+from console.fit.sizing import size_on
+from console.fleet.opening import parse_name
+from console.fleet.session import Plan, open_session
+from console.guests.modules import find
+from console.runs.runner import complete, prepare, task_spec
 
 pytestmark = pytest.mark.end_to_end
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from console.budgets import Ask
+from console.cluster.mesos import Task, TaskState
 from console.edit.saving import Save
 from console.edit.view import Build, Phase
-from console.fleet import parse_name
-from console.mesos import Task, TaskState
-from console.runner import complete, prepare, task_spec
-from console.session import Plan, Session, open_session
+from console.fit.budgets import Ask
+from console.fleet.opening import parse_name
+from console.fleet.session import Plan, Session, open_session
+from console.runs.runner import complete, prepare, task_spec
 
 pytestmark = pytest.mark.end_to_end
 

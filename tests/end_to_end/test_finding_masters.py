@@ -16,11 +16,11 @@ from agent.config import AgentConfig
 from agent.events import EventStream, Registered
 from agent.gateway import Gateway
 from agent.wire.upid import Upid
-from console.events import Connected
-from console.fleet import parse_name
-from console.leader import leader_url
-from console.scheduler import Unreachable
-from console.session import Plan, open_session
+from console.cluster.leader import leader_url
+from console.cluster.scheduler import Unreachable
+from console.fleet.opening import parse_name
+from console.fleet.session import Plan, open_session
+from console.state.events import Connected
 from emulation.master import Master
 from hal.host import HostTarget
 

@@ -17,10 +17,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from console.budgets import Ask
-from console.fleet import parse_names
-from console.mesos import Task, TaskSpec, TaskState
-from console.session import Session, open_session
+from console.cluster.mesos import Task, TaskSpec, TaskState
+from console.fit.budgets import Ask
+from console.fleet.opening import parse_names
+from console.fleet.session import Session, open_session
 from emulation.master import Master
 from hal.guest import build_module
 

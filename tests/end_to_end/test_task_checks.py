@@ -15,7 +15,7 @@ from v1_scheduler import Scheduler, scalar
 
 from agent.config import AgentConfig
 from agent.gateway import Gateway
-from console.fleet import Member, parse_name
+from console.fleet.opening import Member, parse_name
 from emulation.master import Master
 from hal.guest import build_module
 

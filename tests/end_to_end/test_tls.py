@@ -18,12 +18,12 @@ from agent.config import AgentConfig
 from agent.events import Registered
 from agent.gateway import Gateway
 from agent.tls import TlsConfig
-from console.budgets import Ask
-from console.fleet import parse_name
-from console.mesos import TaskState
-from console.modules import find
-from console.runner import complete, prepare, task_spec
-from console.session import Plan, open_session
+from console.cluster.mesos import TaskState
+from console.fit.budgets import Ask
+from console.fleet.opening import parse_name
+from console.fleet.session import Plan, open_session
+from console.guests.modules import find
+from console.runs.runner import complete, prepare, task_spec
 from emulation.master import Master
 from hal.host import HostTarget
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from console.recordio import Decoder
+from console.cluster.recordio import Decoder
 
 Json = dict[str, Any]
 

@@ -27,7 +27,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from console.bench.report import BenchError, Report
-from console.frames import quicken
+from console.look.frames import quicken
 
 SIZES = (10, 1_000)
 SMALL = (10,)

@@ -22,8 +22,8 @@ from typing import Any
 from console.bench.load import load
 from console.bench.processes import own_bytes
 from console.bench.report import Report
+from console.cluster.mesos import Resources
 from console.errors import ConsoleError
-from console.mesos import Resources
 from emulation.master import Master
 
 SIZES = (1, 100, 1_000, 10_000)

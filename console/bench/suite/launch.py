@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from statistics import median
 
 from console.bench.report import BenchError, Report
-from console.budgets import Ask
-from console.events import FromTarget, TaskChanged
-from console.fleet import parse_name
-from console.mesos import TaskSpec, TaskState
-from console.modules import find, load
-from console.runner import complete
-from console.session import Plan, Session, SessionEvent, open_session
+from console.cluster.mesos import TaskSpec, TaskState
+from console.fit.budgets import Ask
+from console.fleet.opening import parse_name
+from console.fleet.session import Plan, Session, SessionEvent, open_session
+from console.guests.modules import find, load
+from console.runs.runner import complete
+from console.state.events import FromTarget, TaskChanged
 from hal.target import Progress, Stage
 
 TARGETS = ("host", "stm32f4@qemu")

@@ -23,7 +23,7 @@ from console.bench.processes import own_bytes, processor_seconds
 from console.bench.report import Report
 from console.bench.storm import simulate
 from console.bench.suite.fleet import EACH, MODULE, Worker, gateway
-from console.scheduler import master_url, subscribe
+from console.cluster.scheduler import master_url, subscribe
 from emulation.master import Master
 
 AGENTS, SMALL = 1_000, 20

@@ -11,7 +11,7 @@ from console.ci.compare import compare, comparisons, lines, twins
 from console.ci.player import Attempt
 from console.ci.run import Job, jobs_of
 from console.ci.scenario import load
-from console.fleet import parse_name
+from console.fleet.opening import parse_name
 
 PORT = parse_name("stm32f4@/dev/ttyACM0")
 OUTCOME: dict[str, Any] = {

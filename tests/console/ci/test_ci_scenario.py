@@ -8,8 +8,8 @@ import pytest
 
 from console.ci.scenario import HERE, load, slug
 from console.ci.timeline import CutPower, ExpectLog, SetSensor, SpoilLink
+from console.cluster.mesos import TaskState
 from console.errors import UsageError
-from console.mesos import TaskState
 from emulation.wires import Wire
 from hal.errors import ModuleError
 

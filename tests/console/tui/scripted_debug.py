@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from console.backend import Post, Step
 from console.debug.view import (
     Bits,
     Break,
@@ -23,8 +22,9 @@ from console.debug.view import (
     Value,
 )
 from console.errors import UsageError
-from console.events import DebugChanged, MemoryChanged
+from console.live.seam import Post, Step
 from console.memory.view import Area, Kind, MemoryView, Region, Symbol
+from console.state.events import DebugChanged, MemoryChanged
 
 NOW = 1_767_268_800.0
 PATH = "/home/you/filter.c"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from console.backend import Post
 from console.edit.view import Build, Phase, Step
-from console.events import BuildChanged
+from console.live.seam import Post
+from console.state.events import BuildChanged
 from hal.problems import Problem
 
 STEPS = (Step("build", 0.11), Step("fit", 0.19), Step("kill", 0.03), Step("offer", 0.01), Step("start", 0.14))

@@ -13,8 +13,11 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from console.app import NOTHING_SAVED, ConsoleApp
-from console.backend import BackendFactory, Post
-from console.events import (
+from console.cluster.frameworks import FrameworkFacts, HeldOffer
+from console.cluster.mesos import Offer, OfferState, Resources, Status, Task, TaskSpec, TaskState
+from console.live.seam import BackendFactory, Post
+from console.saved import Saved
+from console.state.events import (
     ClockRead,
     Connected,
     Event,
@@ -29,9 +32,6 @@ from console.events import (
     TaskChanged,
     UsageRead,
 )
-from console.frameworks import FrameworkFacts, HeldOffer
-from console.mesos import Offer, OfferState, Resources, Status, Task, TaskSpec, TaskState
-from console.saved import Saved
 from hal.budget import Needs, Parts, split
 from hal.errors import ModuleError
 from hal.target import (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from textual.pilot import Pilot
 from textual.widgets import Button
 
-from console.events import TaskChanged
-from console.mesos import Status, TaskState
+from console.cluster.mesos import Status, TaskState
 from console.screens.clone import Clone
 from console.screens.dialog import Confirm
 from console.screens.tasks import TasksScreen
+from console.state.events import TaskChanged
 from console.widgets.table import Table
 from tests.console.tui.scripted_session import NOW, TestApp, settle
 

@@ -225,8 +225,8 @@ async def test_sorting_by_key_and_by_click() -> None:
 
 async def test_the_cursor_stays_on_its_row_when_rows_come() -> None:
     """A new task comes on top."""
-    from console.events import TaskChanged
-    from console.mesos import Status, TaskState
+    from console.cluster.mesos import Status, TaskState
+    from console.state.events import TaskChanged
     from tests.console.tui.scripted_session import task
 
     app = TestApp()
@@ -258,7 +258,7 @@ async def test_the_palette_takes_actions() -> None:
 
 async def test_the_palette_lists_what_can_be_done_here() -> None:
     """Every action of the view and of the app; none of other views."""
-    from console.palette import ActionProvider
+    from console.look.palette import ActionProvider
 
     app = TestApp()
     async with app.run_test() as pilot:
@@ -278,7 +278,7 @@ async def test_the_palette_lists_what_can_be_done_here() -> None:
 
 async def test_logs_follow_until_one_scrolls() -> None:
     """f and the end follow again; lines that came meanwhile are counted."""
-    from console.events import FromTarget
+    from console.state.events import FromTarget
     from hal.target import Diagnostic
 
     app = TestApp()
@@ -363,7 +363,7 @@ async def test_quit_asks_while_tasks_run() -> None:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 async def test_every_action_of_a_view_has_a_key_and_is_in_the_palette(entry: ViewEntry) -> None:
     """What is bound there is what the registry has for it, and the palette has all of that."""
-    from console.palette import HIDDEN, ActionProvider
+    from console.look.palette import HIDDEN, ActionProvider
 
     app = TestApp()
     async with app.run_test(size=(160, 50)) as pilot:

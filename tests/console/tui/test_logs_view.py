@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from console.events import ClockRead, Event, FromTarget, LinkSaid, TargetUp
-from console.loglines import Origin
+from console.look.spans import Tone, plain
 from console.screens.logs import LogsScreen
-from console.spans import Tone, plain
+from console.state.events import ClockRead, Event, FromTarget, LinkSaid, TargetUp
+from console.state.loglines import Origin
 from console.widgets.log_view import LogView
 from hal.target import Diagnostic
 from tests.console.tui.scripted_session import NOW, TestApp, settle, stm32

@@ -15,7 +15,7 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 import console
-from console.theme import OURS
+from console.look.theme import OURS
 from tests.console.tui.scripted_session import TestApp, settle
 
 HEAVY = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from textual.pilot import Pilot
 
-from console.lens import Lens
+from console.fit.lens import Lens
+from console.look.spans import plain
 from console.screens.offers import OffersScreen
-from console.spans import plain
 from tests.console.tui.scripted_session import TestApp, settle
 
 

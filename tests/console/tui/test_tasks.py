@@ -8,8 +8,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
+from console.cluster.mesos import mem_scalar
 from console.errors import EnvironmentMissing, MasterError
-from console.mesos import mem_scalar
 from console.screens.dialog import Confirm
 from console.screens.fault import FaultDialog
 from console.screens.launch import Launch

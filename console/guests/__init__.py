@@ -1,0 +1,1 @@
+"""Guest modules as files: built, picked, begun from a template."""

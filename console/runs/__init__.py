@@ -1,0 +1,1 @@
+"""One task or the demo from start to verdict, without a screen."""

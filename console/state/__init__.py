@@ -1,0 +1,1 @@
+"""What the console knows: events folded into states; rows, logs and notices of them. No Textual."""
