@@ -107,6 +107,7 @@ def _compile_c(data: bytes, path: Path | None, flags: tuple[str, ...], folder: P
     words += ["-g"]  # hal.aot carries it on to native code; it takes nothing on the device
     words += ["-fno-unroll-loops"]  # what unrolls best depends on the CPU: left to hal.aot
     words += ["-nostdinc", "-isystem", toolchain.headers(), "-I", toolchain.sdk()]
+    words += ["-include", "mma.h"]  # for who forgets it: C's own main would not be the export
     words += ["-I", path.resolve().parent] if path else []
     words += ["-fno-caret-diagnostics", "-fdiagnostics-print-source-range-info"]
     words += ["-Wall", "-Wextra", *flags, "-x", "c", "-c", "-", "-o", folder / "module.o"]

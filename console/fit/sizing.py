@@ -47,4 +47,4 @@ async def size_by(
     from hal.mcu.sizing import size_for
 
     page = load_board(board)
-    return await asyncio.to_thread(size_for, launch, page, attributes.get("isolation", ""))
+    return (await asyncio.to_thread(size_for, launch, page, attributes.get("isolation", ""))).parts

@@ -129,7 +129,7 @@ def test_sizes_without_a_device_are_of_its_grain(isolation: str, step: int) -> N
     module = Path("firmware/sdk/examples/fib.c")
     from hal.guest import build_module
 
-    parts = size_for(Launch("k", build_module(module)), load_board("stm32f4"), isolation)
+    parts = size_for(Launch("k", build_module(module)), load_board("stm32f4"), isolation).parts
     assert all(part % step == 0 for part in (parts.code, parts.stack, parts.memory, parts.log, parts.result))
 
 
