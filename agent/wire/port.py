@@ -108,11 +108,6 @@ class Port:
         ip, number = self._advertise
         return (ip or self._ip, number or self._number)
 
-    @property
-    def actors(self) -> int:
-        """How many processes are behind it."""
-        return len(self._actors)
-
     async def open(self) -> None:
         """Begin to listen; PortError when the port is taken or the address is not ours."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -136,10 +136,6 @@ class Rig:
         mine = (line for line in self._lines() if line.subject == task_id)
         return [line.text for line in mine if line.origin is Origin.EXECUTOR]
 
-    def device_log(self) -> list[str]:
-        """What the target and its executors said, in order."""
-        return [f"{line.subject}: {line.text}" for line in self._lines()]
-
     def _lines(self) -> Iterator[LogLine]:
         lines = LogLines()
         for _, event in self.recording.events:

@@ -90,11 +90,6 @@ class Session:
         return self._framework
 
     @property
-    def own_master(self) -> bool:
-        """The master was started by this session and ends with it."""
-        return self._master is not None
-
-    @property
     def members(self) -> Mapping[str, Member]:
         """The open targets by name."""
         return self._members

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TypeVar
 
 from console.cluster.frameworks import FrameworkFacts
-from console.cluster.mesos import Offer, OfferState, Task, TaskState, mem_bytes
+from console.cluster.mesos import Offer, OfferState, Task, mem_bytes
 from console.debug.view import DebugView
 from console.edit.view import Build
 from console.memory.view import MemoryView
@@ -177,17 +177,6 @@ class State:
     def executors_on(self, target: str) -> list[Executor]:
         """Executors that a target has now, those of other frameworks too."""
         return [one for one in self.executors.values() if one.target == target and one.ended is None]
-
-    def taken_bytes(self, target: str) -> int:
-        """Bytes of a target's memory that are given away: budgets of our tasks as the master counts them,
-        and what executors of other frameworks hold."""
-        ours = {
-            task.id: mem_bytes(task.spec.resources.scalars.get("mem", 0.0))
-            for task in self.tasks_on(target)
-            if task.state is not TaskState.WAITING
-        }
-        others = sum(one.held_bytes for one in self.executors_on(target) if one.task_id not in ours)
-        return sum(ours.values()) + others
 
     def offer_of(self, target: str) -> Offer | None:
         """The newest open offer of a target."""
