@@ -68,3 +68,10 @@ def exit_code(error: BaseException) -> Exit | None:
     if isinstance(error, HalError | EmulationError | AgentError):
         return Exit.NOT_MET
     return None
+
+
+def first_error(error: BaseException) -> BaseException:
+    """The first leaf of nested exception groups: what went wrong first in a TaskGroup."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

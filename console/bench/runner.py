@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from console.bench.figure import Figure
 from console.bench.registry import Benchmark
 from console.bench.report import Listener, Report
-from console.commands.shared.run_async import first_error
-from console.errors import Exit, exit_code
+from console.errors import Exit, exit_code, first_error
 
 
 @dataclass(slots=True)

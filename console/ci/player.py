@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from console.ci import timeline as act
+from console.ci.inflict import clock_of, inflict, restarts, wait_until
 from console.ci.recording import SNAPSHOT, Recording
 from console.ci.rig import Rig, open_rig
 from console.ci.scenario import HERE, Case, Expect, Other, Scenario
 from console.cluster.mesos import Task, TaskState
 from console.errors import ConsoleError, exit_code
-from console.fleet.inflict import clock_of, inflict, restarts, wait_until
 from console.fleet.opening import TargetName
 from emulation.errors import EmulationError, EnvironmentMissing
 from emulation.machine import Capability, State

@@ -24,12 +24,12 @@ from typing import Self
 
 import aiohttp
 
+from console.broadcast import Broadcast
 from console.cluster.leader import checked, leader_url, shown
 from console.cluster.mesos import Json, Offer, OfferState, Resources, Status, Task, TaskSpec, TaskState
 from console.cluster.scheduler import Subscription, Unreachable, subscribe
 from console.cluster.trust import http_session
 from console.errors import MasterError
-from console.live.broadcast import Broadcast
 from console.state.events import AgentLost, Connected, Disconnected, OfferChanged, Refused, TaskChanged
 from console.state.events import FrameworkEvent as Event
 

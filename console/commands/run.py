@@ -74,9 +74,9 @@ def command(
     junit: Path | None,
 ) -> int:
     """Run MODULE (.wasm, .wat, .c, .zig, an example) as a Mesos task; exit 0 only if it ends as expected."""
+    from console.ci.inflict import parse_words
     from console.commands.shared.output import JsonReporter, TextReporter
     from console.fit.budgets import parse_ask
-    from console.fleet.inflict import parse_words
     from console.fleet.opening import parse_name
     from console.guests.modules import find
     from console.runs.runner import Order

@@ -19,7 +19,7 @@ from console.state.model import Link, State, Target
 from console.state.rows import fleet_rows
 from hal.budget import Parts
 from hal.errors import BudgetError, HalError
-from hal.target import Budget, Items, Ranges, Scalar
+from hal.target import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,8 @@ def _judged(ask: Ask, parts: Parts | None, target: Target, state: State, free: i
     elif mem > free:
         waits.append(f"{mem - free:,} bytes short now")
     wanted = ask.resources()
-    never += [lack.text for lack in wanted.shortfalls(whole(target)) if lack.name != "mem"]
+    whole = Resources.of_target(target.description) if target.description else Resources()
+    never += [lack.text for lack in wanted.shortfalls(whole) if lack.name != "mem"]
     offer = state.offer_of(target.name)
     if offer is not None and not never:
         waits += [lack.text for lack in wanted.shortfalls(offer.resources) if lack.name != "mem"]
@@ -190,19 +191,3 @@ def cloned(spec: TaskSpec, fit: Fit) -> TaskSpec:
 
 def _board(target: Target | None) -> str:
     return target.description.attributes.get("board", "") if target and target.description else ""
-
-
-def whole(target: Target) -> Resources:
-    """All that a target has, given away or not."""
-    scalars: dict[str, float] = {}
-    ranges: dict[str, tuple[tuple[int, int], ...]] = {}
-    sets: dict[str, frozenset[str]] = {}
-    for resource in target.description.resources if target.description else ():
-        match resource:
-            case Scalar(name, value):
-                scalars[name] = value
-            case Ranges(name, pairs):
-                ranges[name] = pairs
-            case Items(name, items):
-                sets[name] = items
-    return Resources(scalars, ranges, sets)

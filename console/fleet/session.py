@@ -15,13 +15,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from console.broadcast import Broadcast
 from console.cluster.framework import Framework
 from console.cluster.leader import shown
 from console.cluster.tasks import active_targets
 from console.cluster.trust import CA, by_tls
-from console.commands.shared.run_async import first_error
+from console.errors import first_error
 from console.fleet.opening import Member, Setup, TargetName
-from console.live.broadcast import Broadcast
 from console.state.events import FromTarget, Progressed, TargetDown, TargetUp
 
 if TYPE_CHECKING:

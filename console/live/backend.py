@@ -174,8 +174,8 @@ class LiveBackend:
         self.editor = LiveEdit(session, post, self.debugger)
 
     async def inflict(self, target: str, fault: str) -> str:
+        from console.ci.inflict import clock_of, inflict, parse_words, wait_until
         from console.errors import UsageError
-        from console.fleet.inflict import clock_of, inflict, parse_words, wait_until
 
         member = self._session.members.get(target)
         if member is None:

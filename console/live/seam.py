@@ -116,7 +116,7 @@ class Backend(Protocol):
     def editor(self) -> Editing: ...
 
     async def inflict(self, target: str, fault: str) -> str:
-        """Do a fault, in the words of console.fleet.inflict, to a target. Returns what was done."""
+        """Do a fault, in the words of console.ci.inflict, to a target. Returns what was done."""
         ...
 
     async def submit(self, spec: TaskSpec) -> str:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from console.ci.inflict import inflict_all
 from console.ci.timeline import Step
 from console.cluster.mesos import OfferState, Resources, Status, Task, TaskSpec, TaskState
 from console.commands.shared.output import Reporter
 from console.errors import NoOffer
 from console.fit.budgets import Ask
 from console.fit.sizing import size_on
-from console.fleet.inflict import inflict_all
 from console.fleet.opening import Setup, TargetName
 from console.fleet.session import Plan, Session, SessionEvent, open_session
 from console.guests import modules

@@ -6,8 +6,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
+from console.ci.inflict import parse_words
 from console.errors import ConsoleError
-from console.fleet.inflict import parse_words
 from console.screens.dialog import Dialog
 
 _WORDS = """\

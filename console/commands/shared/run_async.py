@@ -8,6 +8,8 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from console.errors import first_error
+
 T = TypeVar("T")
 
 
@@ -22,13 +24,6 @@ def run_async(main: Coroutine[Any, Any, T]) -> T:
         raise KeyboardInterrupt from None
     except BaseExceptionGroup as group:
         raise first_error(group) from None
-
-
-def first_error(error: BaseException) -> BaseException:
-    """The first leaf of nested exception groups: what went wrong first in a TaskGroup."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 async def _with_signals(main: Coroutine[Any, Any, T]) -> T:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from console.ci import timeline as act
+from console.ci.inflict import inflict, parse_words
 from console.errors import ConsoleError, UsageError
-from console.fleet.inflict import inflict, parse_words
 from emulation.faults import LinkFaults
 
 
