@@ -30,6 +30,9 @@ class Needs:
     """State beside linear memory that counts as memory."""
     log: int = 512
     result: int = 256
+    roomy_log: int = 0
+    roomy_result: int = 0
+    """What these two are where a total that was given has room for it."""
     alignment: int = 1
     """Every part is a multiple of this."""
 
@@ -88,10 +91,17 @@ def split(budget: Budget, needs: Needs) -> Parts:
             missing=needs.memory - budget.memory,
             where="memory",
         )
-    others = code + stack + log + result
-    linear = needs.memory if budget.memory is None else budget.memory
-    least = others + up(linear + needs.instance)
     total = budget.total
+    linear = needs.memory if budget.memory is None else budget.memory
+    least = code + stack + log + result + up(linear + needs.instance)
+    if total is not None:
+        spare = (total - least) // needs.alignment * needs.alignment
+        if budget.log is None:
+            more = max(0, min(up(needs.roomy_log) - log, spare))
+            log, spare = log + more, spare - more
+        result += max(0, min(up(needs.roomy_result) - result, spare))
+    others = code + stack + log + result
+    least = others + up(linear + needs.instance)
     if total is None:
         total = math.floor(math.ceil(least / STEP) * STEP)
     if total < least:

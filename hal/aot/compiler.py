@@ -109,6 +109,7 @@ def _measure(digest: str, machine: Machine, folder: Path, translation: Translati
     )
     sizes = linker.measure(unmeasured, PROVISIONAL)
     frames = frame_sizes(folder / "module.su")
+    shims = sum(size for name, size in frames.items() if name.startswith("mma_wasi_"))
     reserve = max(runtime(machine).stack, BUILTIN_STACK if sizes.builtins else 0) + _exception(
         machine, translation.floats
     )
@@ -119,7 +120,7 @@ def _measure(digest: str, machine: Machine, folder: Path, translation: Translati
         unmeasured,
         code_bytes=-(-sizes.code // 4) * 4,
         instance_bytes=-(-sizes.instance // 8) * 8,
-        stack_bytes=None if depth is None else -(-(depth + below) // 8) * 8,
+        stack_bytes=None if depth is None else -(-(depth + shims + below) // 8) * 8,
         stack_margin=margin,
     )
 

@@ -1,7 +1,8 @@
-"""What guests may import: the module `mma`, documented for guests in firmware/sdk/mma.h."""
+"""What guests may import: the module `mma`, documented for guests in firmware/sdk/mma.h, and WASI's."""
 
 from __future__ import annotations
 
+from hal.aot import wasi
 from hal.aot.binary import Module, Signature
 from hal.errors import ModuleError
 
@@ -39,21 +40,27 @@ RULED = frozenset({"pwm", "on_edge", "on_threshold", "on_timer", "on_stop", "on_
 ENTRIES = ("main", "_start")
 """Exported functions that a target starts, the first one found: () -> i32 or () -> ()."""
 
+_PROVIDED = {
+    **{(MODULE, name): signature for name, signature in FUNCTIONS.items()},
+    **{(wasi.MODULE, name): signature for name, signature in wasi.FUNCTIONS.items()},
+}
+
 
 def check_imports(module: Module) -> None:
     """ModuleError unless targets provide all that the module imports, with these types."""
     for one in module.imports:
-        if one.module == MODULE and one.what == "func" and one.name in FUNCTIONS:
-            wanted, given = module.types[one.type], FUNCTIONS[one.name]
+        given = _PROVIDED.get((one.module, one.name)) if one.what == "func" else None
+        if given is not None:
+            wanted = module.types[one.type]
             if wanted != given:
                 raise ModuleError(
                     f"The module imports {one.module}.{one.name} as {wanted}; targets provide it as {given}.",
-                    remedy="Include mma.h.",
+                    remedy="Include mma.h." if one.module == MODULE else "",
                 )
             continue
         remedy = f"Targets provide {', '.join(f'{MODULE}.{name}' for name in FUNCTIONS)}."
         if one.module.startswith("wasi"):
-            remedy = "Build it freestanding (no WASI); mma.h has what targets provide."
+            remedy = f"Of WASI, targets provide preview 1, the module {wasi.MODULE}."
         kind = "" if one.what == "func" else f" the {one.what}"
         raise ModuleError(
             f"The module imports{kind} {one.module}.{one.name}, which no target has.", remedy=remedy
@@ -65,21 +72,26 @@ def rules(module: Module) -> int:
     return RULES if RULED & {one.name for one in module.imported} else 0
 
 
+def entry_name(module: Module) -> str | None:
+    """The export that a target starts; with WASI it is `_start`, which sets the library up."""
+    names = reversed(ENTRIES) if wasi.used(module) else ENTRIES
+    return next((name for name in names if name in module.exports), None)
+
+
 def entry(module: Module) -> int:
     """Index of the function that a target starts. ModuleError if there is none."""
-    for name in ENTRIES:
-        what = module.exports.get(name)
-        if what is None:
-            continue
-        if what[0] != "func":
-            raise ModuleError(f"The module exports {name}, but as a {what[0]}.", remedy="Make it a function.")
-        signature = module.signature(what[1])
-        if signature.parameters or signature.results not in ((), ("i32",)):
-            raise ModuleError(
-                f"The module's {name} is {signature}; a target starts () -> (i32) or () -> ().",
-                remedy="Read arguments with mma_arg() instead.",
-            )
-        return what[1]
-    raise ModuleError(
-        "The module exports no main.", remedy="Export a function `main`, () -> (i32) or () -> ()."
-    )
+    name = entry_name(module)
+    if name is None:
+        raise ModuleError(
+            "The module exports no main.", remedy="Export a function `main`, () -> (i32) or () -> ()."
+        )
+    kind, index = module.exports[name]
+    if kind != "func":
+        raise ModuleError(f"The module exports {name}, but as a {kind}.", remedy="Make it a function.")
+    signature = module.signature(index)
+    if signature.parameters or signature.results not in ((), ("i32",)):
+        raise ModuleError(
+            f"The module's {name} is {signature}; a target starts () -> (i32) or () -> ().",
+            remedy="Read arguments with mma_arg() instead.",
+        )
+    return index

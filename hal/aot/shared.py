@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from hal.aot import debug
+from hal.aot import debug, wasi
 from hal.aot.annotate import Names
 from hal.aot.binary import Constant, Module, Signature
 from hal.aot.instructions import (
@@ -157,6 +157,8 @@ class Shared:
         what = self.module.exports.get("__heap_base")
         if what and what[0] == "global":
             ends.append(self.constant_global(what[1]) or 0)
+        elif wasi.used(self.module):
+            return self.declared  # a C library's data go on behind their initial values, nobody says how far
         return min(max([*ends, SURE]), self.declared)
 
     # -- functions ---------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hal.aot import checks, imports
+from hal.aot import checks, imports, wasi
 from hal.aot.binary import Module, Segment
 from hal.aot.function import FunctionWriter
 from hal.aot.instructions import MEMORY_INIT, TABLE_INIT, Instruction, decode
@@ -16,7 +16,8 @@ from hal.errors import ModuleError
 FLOATS = ("f32", "f64")
 
 HOSTS: Mapping[tuple[str, str], str] = {
-    (imports.MODULE, name): f"mma_host_{name}" for name in imports.FUNCTIONS
+    **{(imports.MODULE, name): f"mma_host_{name}" for name in imports.FUNCTIONS},
+    **wasi.HOSTS,
 }
 
 
@@ -119,6 +120,7 @@ def _translate(
         f"#define MMA_FLOATS {int(floats)}",
         '#include "executor.h"',
         '#include "checks.h"' if called else "",
+        *(('#include "wasi.h"', *wasi.absent(module)) if wasi.used(module) and not harness else ()),
         "#define HIDDEN __attribute__((nodebug))",
         harness.prelude if harness else "",
     ]
@@ -160,6 +162,7 @@ def _translate(
         grows=shared.grows,
         floats=floats,
         takes_arguments=bool(harness and harness.script)
+        or wasi.takes_arguments(module)
         or any(one.name in ("arg", "arg_count") for one in module.imported),
         rules=imports.RULES if called else imports.rules(module),
         segments=tuple(shared.data),
@@ -288,7 +291,8 @@ def _start(shared: Shared, status: str, before: str = "") -> str:
     """Where the kernel begins: the start function, then what gives the exit status."""
     lines = [before] if before else []
     lines += [f"{shared.call(shared.module.start, [])};"] if shared.module.start is not None else []
-    lines.append(f"mma_host_exit({status});")
+    end = "mma_wasi_proc_exit" if wasi.used(shared.module) else "mma_host_exit"
+    lines.append(f"{end}({status});")
     body = "\n    ".join(lines)
     return f"__attribute__((noreturn)) HIDDEN void mma_start(void) {{\n    {body}\n}}"
 

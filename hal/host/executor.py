@@ -20,8 +20,8 @@ from wasmtime import Config, Engine, Frame, Func, Linker, Memory, Module, Store,
 
 from hal import abi, ends
 from hal.abi import ErrorNumber
-from hal.aot import binary
-from hal.aot.imports import ENTRIES
+from hal.aot import binary, wasi
+from hal.aot.imports import entry_name
 from hal.aot.lines import WASM, Spot, read_lines
 from hal.budget import Parts
 from hal.host.guest import MEMORY_EXPORT, Guest
@@ -167,7 +167,7 @@ class Executor:
             store.set_limits(memory_size=self._most_memory, instances=1, memories=1)
             store.set_epoch_deadline(1)
             with Linker(self._engine) as linker:
-                self._guest.define(linker)
+                self._guest.define(linker, wasi.used(self._module))
                 if self._guest.killed:
                     return self._stopped()
                 return self._call(linker, module, store)
@@ -179,7 +179,7 @@ class Executor:
             memory = instance.exports(store).get(MEMORY_EXPORT)
             if isinstance(memory, Memory):
                 self._guest.memory_bytes = memory.data_len(store)
-            entry = next(one for one in map(instance.exports(store).get, ENTRIES) if one is not None)
+            entry = instance.exports(store).get(entry_name(self._module) or "")
             assert isinstance(entry, Func)  # validated
             self._on_stage(Stage.LINK, True)
             self._on_started()
@@ -195,6 +195,7 @@ class Executor:
             return self._trapped(self._guest.trap)
         if self._guest.exit_status is not None or self._guest.killed:
             return self._stopped()  # killed in a sleep, it may have come to its end without a loop
+        self._guest.wasi.flush()
         status = status or 0
         return Outcome(Cause.EXITED, status, ends.exited(status))
 

@@ -12,7 +12,9 @@ from wasmtime import Caller, Func, FuncType, Linker, Memory, Trap, ValType
 
 from hal import checks
 from hal.abi import ErrorNumber
+from hal.aot import wasi
 from hal.aot.imports import FUNCTIONS, MODULE, RULES
+from hal.host.wasi import Wasi
 
 MEMORY_EXPORT = "mma:memory"
 """Name under which every module exports its memory here; see hal.host.module."""
@@ -70,7 +72,8 @@ class Guest:
         self.memory_bytes = 0
         self.switches = 0
         self._memory: Memory | None = None
-        self._arguments = [argument.encode() for argument in arguments]
+        self.arguments = tuple(argument.encode() for argument in arguments)
+        self.wasi = Wasi(self)
         self._log = log
         self._result_bytes = result_bytes
         self._interrupt = interrupt
@@ -117,13 +120,19 @@ class Guest:
             self._asked = request
         self._news.set()
 
-    def define(self, linker: Linker) -> None:
+    def define(self, linker: Linker, with_wasi: bool = False) -> None:
         """Give a linker all that a guest may import."""
-        for name, signature in FUNCTIONS.items():
+        calls = {(MODULE, name): getattr(self, f"call_{name}") for name in FUNCTIONS}
+        types = {(MODULE, name): signature for name, signature in FUNCTIONS.items()}
+        if with_wasi:
+            calls |= {(wasi.MODULE, name): call for name, call in self.wasi.functions().items()}
+            types |= {(wasi.MODULE, name): signature for name, signature in wasi.FUNCTIONS.items()}
+        for (module, name), call in calls.items():
+            signature = types[module, name]
             kind = FuncType(
                 [_TYPES[one]() for one in signature.parameters], [_TYPES[one]() for one in signature.results]
             )
-            linker.define_func(MODULE, name, kind, getattr(self, f"call_{name}"), access_caller=True)
+            linker.define_func(module, name, kind, call, access_caller=True)
 
     # -- rules: no edges and thresholds, since the host has no pins and sensors ---------------------
 
@@ -144,7 +153,7 @@ class Guest:
         return self._tell(Told(handler))
 
     def call_on_message(self, caller: Caller, to: int, size: int, handler: int) -> int:
-        if self._read(caller, to, size) is None:
+        if self.read(caller, to, size) is None:
             return ErrorNumber.FAULT
         return self._tell(Told(handler, to & 0xFFFF_FFFF, size & 0xFFFF_FFFF))
 
@@ -223,8 +232,8 @@ class Guest:
         return ErrorNumber.NOENT
 
     def call_on_threshold(self, caller: Caller, threshold: int, handler: int) -> int:
-        what = self._read(caller, threshold, 20)  # struct mma_threshold of mma.h
-        if what is None or self._read(caller, *struct.unpack_from("<II", what)) is None:
+        what = self.read(caller, threshold, 20)  # struct mma_threshold of mma.h
+        if what is None or self.read(caller, *struct.unpack_from("<II", what)) is None:
             return ErrorNumber.FAULT
         return ErrorNumber.NOENT
 
@@ -234,15 +243,19 @@ class Guest:
     # -- the other calls, by their import names -----------------------------------------------------------
 
     def call_log(self, caller: Caller, pointer: int, length: int) -> int:
-        data = self._read(caller, pointer, length)
+        data = self.read(caller, pointer, length)
         if data is None:
             return ErrorNumber.FAULT
-        if not self._stopping.is_set():
-            self._log(data + b"\n")
+        self.log_line(data)
         return ErrorNumber.OK
 
+    def log_line(self, line: bytes) -> None:
+        """A line of its log, without the newline."""
+        if not self._stopping.is_set():
+            self._log(line + b"\n")
+
     def call_result(self, caller: Caller, pointer: int, length: int) -> int:
-        data = self._read(caller, pointer, length)
+        data = self.read(caller, pointer, length)
         if data is None:
             return ErrorNumber.FAULT
         if len(data) > self._result_bytes:
@@ -252,19 +265,14 @@ class Guest:
         return ErrorNumber.OK
 
     def call_arg_count(self, caller: Caller) -> int:
-        return len(self._arguments)
+        return len(self.arguments)
 
     def call_arg(self, caller: Caller, index: int, pointer: int, capacity: int) -> int:
-        if not 0 <= index < len(self._arguments):
+        if not 0 <= index < len(self.arguments):
             return ErrorNumber.NOENT
-        argument = self._arguments[index]
-        memory = self._memory_of(caller)
-        copied = argument[: capacity & 0xFFFF_FFFF]
-        pointer &= 0xFFFF_FFFF
-        if pointer + len(copied) > (memory.data_len(caller) if memory else 0):
+        argument = self.arguments[index]
+        if not self.write(caller, argument[: capacity & 0xFFFF_FFFF], pointer):
             return ErrorNumber.FAULT
-        if memory and copied:
-            memory.write(caller, copied, pointer)
         return len(argument)
 
     def call_sleep_us(self, caller: Caller, microseconds: int) -> None:
@@ -287,7 +295,7 @@ class Guest:
         self._interrupt()
 
     def call_sensor_read(self, caller: Caller, name: int, length: int, to: int) -> int:
-        if self._read(caller, name, length) is None or self._read(caller, to, 4) is None:
+        if self.read(caller, name, length) is None or self.read(caller, to, 4) is None:
             return ErrorNumber.FAULT
         return ErrorNumber.NOENT  # the host has no sensors, so none can be granted either
 
@@ -300,7 +308,9 @@ class Guest:
     def call_gpio_read(self, caller: Caller, pin: int) -> int:
         return ErrorNumber.NOENT
 
-    def _read(self, caller: Caller, pointer: int, length: int) -> bytes | None:
+    # -- its memory ---------------------------------------------------------------------------------------
+
+    def read(self, caller: Caller, pointer: int, length: int) -> bytes | None:
         """The guest's bytes, or None if they leave its memory."""
         memory = self._memory_of(caller)
         pointer, length = pointer & 0xFFFF_FFFF, length & 0xFFFF_FFFF
@@ -310,6 +320,16 @@ class Guest:
         if pointer + length > self.memory_bytes:
             return None
         return bytes(memory.read(caller, pointer, pointer + length))
+
+    def write(self, caller: Caller, data: bytes, pointer: int) -> bool:
+        """Into the guest's memory; False if that would leave it."""
+        memory = self._memory_of(caller)
+        pointer &= 0xFFFF_FFFF
+        if pointer + len(data) > (memory.data_len(caller) if memory else 0):
+            return False
+        if memory and data:
+            memory.write(caller, data, pointer)
+        return True
 
     def _memory_of(self, caller: Caller) -> Memory | None:
         """The guest's memory; looked up once, since an instance keeps the one it has."""

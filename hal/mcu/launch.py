@@ -50,8 +50,8 @@ def compile_and_split(launch: Launch, board: Board, facts: DeviceFacts, tell: Te
 
 
 def needs_of(compiled: aot.Object, launch: Launch, *, roomy: bool, alignment: int) -> Needs:
-    """What a compiled module needs on a device; what nobody chose grows with the total, and is more where
-    the device is `roomy`."""
+    """What a compiled module needs on a device; log and result that nobody chose grow with the total where
+    that leaves room for the rest, and without a total are more where the device is `roomy`."""
     total = launch.budget.total or 0
     least = max(LEAST_STACK, compiled.stack_margin + 32 if compiled.stack_margin else 0)
     stack = compiled.stack_bytes if compiled.stack_bytes is not None else (2048 if roomy else 1024)
@@ -61,8 +61,10 @@ def needs_of(compiled: aot.Object, launch: Launch, *, roomy: bool, alignment: in
         least_stack=least,
         memory=compiled.wanted_memory,
         instance=compiled.instance_bytes,
-        log=min(max(total // 16, 256), 2048) if total else (512 if roomy else 256),
-        result=min(max(total // 32, 128), 1024) if total else (256 if roomy else 128),
+        log=512 if roomy and not total else 256,
+        result=256 if roomy and not total else 128,
+        roomy_log=min(total // 16, 2048),
+        roomy_result=min(total // 32, 1024),
         alignment=alignment,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,17 @@ def test_given_parts_are_exact() -> None:
     parts = split(Budget(total=10_000, stack=2048, memory=1024, log=128), NEEDS)
     assert (parts.stack, parts.linear, parts.log) == (2048, 1024, 128)
     assert parts.total < 10_000
+
+
+def test_log_and_result_grow_into_what_is_left_alone() -> None:
+    """A total that was reckoned without them is enough with them."""
+    needs = replace(NEEDS, log=256, result=128, roomy_log=600, roomy_result=304)
+    least = 1000 + 1024 + 256 + 128 + 520
+    none, some, all_ = (split(Budget(total=least + more), needs) for more in (0, 400, 4000))
+    assert (none.log, none.result, none.linear) == (256, 128, 512)
+    assert (some.log, some.result, some.linear) == (600, 128 + 56, 512)
+    assert (all_.log, all_.result) == (600, 304)
+    assert split(Budget(total=least + 4000, log=64), needs).log == 64
 
 
 @pytest.mark.parametrize(

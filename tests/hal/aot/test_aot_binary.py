@@ -79,7 +79,6 @@ def test_an_export_of_a_function_that_is_not_there_is_refused() -> None:
             '(module (import "mma" "memory" (memory 1)) (func (export "main")))',
             "imports the memory mma.memory",
         ),
-        ('(module (import "wasi_snapshot_preview1" "x" (func)) (func (export "main")))', "mma.h"),
         ("(module)", "exports no main"),
         ('(module (memory (export "main") 1))', "exports main, but as a memory"),
         ('(module (func (export "main") (param i32)))', "main is (i32) -> ()"),
