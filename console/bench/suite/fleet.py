@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from console.bench.fleet_worker import WEIGH
 from console.bench.load import load
 from console.bench.processes import own_bytes
 from console.bench.report import Report
@@ -49,11 +50,11 @@ class Worker:
         self._process = process
         self.number = number
 
-    async def ask(self) -> dict[str, Any]:
-        """How it stands."""
+    async def ask(self, *, weigh: bool = False) -> dict[str, Any]:
+        """How it stands. `bytes` mean something when it is weighed, for which it stops for a moment."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(b"\n")
+        self._process.stdin.write(WEIGH if weigh else b"\n")
         line = await self._process.stdout.readline()
         if not line:
             raise ConsoleError("The gateway of the benchmark ended.", remedy="Run it alone to see why.")
@@ -119,7 +120,8 @@ async def _measure(report: Report, number: int) -> None:
         found = await worker.ask()
         seconds = time.monotonic() - start
         if number >= 100:
-            report.figure(f"{name}.bytes", found["bytes"] / number, "bytes", at_most=BYTES_GOAL)
+            weight = (await worker.ask(weigh=True))["bytes"]
+            report.figure(f"{name}.bytes", weight / number, "bytes", at_most=BYTES_GOAL)
         report.figure(f"{name}.cpu", (found["cpu"] - begun["cpu"]) / seconds * 1000, "ms/s")
         report.figure(f"{name}.flaps", found["disconnections"], "agents", at_most=0)
         await _load(report, name, master, worker)
