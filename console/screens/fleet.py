@@ -12,6 +12,7 @@ from console.pages.parts import nothing
 from console.pages.target import target_page
 from console.screens.view import ListView
 from console.state.model import Link
+from console.state.once import Once
 from console.state.rows import LINK_MARKS, FleetRow, fleet_rows, grade
 from console.widgets.table import Column, Table
 
@@ -76,6 +77,13 @@ COLUMNS: tuple[Column[FleetRow], ...] = (
 )
 
 
+@Once
+def _free(rows: Sequence[FleetRow]) -> int | None:
+    """Bytes that all boards have; None where there is none."""
+    boards = [row for row in rows if row.target.mem_bytes and not _is_host(row)]
+    return sum(row.free for row in boards) if boards else None
+
+
 def _search(row: FleetRow) -> str:
     description = row.target.description
     attributes = description.attributes.items() if description else ()
@@ -122,10 +130,8 @@ class FleetScreen(ListView):
 
     def note(self) -> Line:
         """Memory of all boards; the gateway itself has a hundred thousand times as much."""
-        boards = [row for row in self._fleet if row.target.mem_bytes and not _is_host(row)]
-        if not boards:
-            return EMPTY
-        return line(dim(f"boards: {bytes_text(sum(row.free for row in boards))} free"))
+        free = _free(self._fleet)
+        return EMPTY if free is None else line(dim(f"boards: {bytes_text(free)} free"))
 
     def launch_target(self) -> str:
         """The selected one."""

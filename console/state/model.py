@@ -7,7 +7,7 @@ Times are seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeVar
@@ -20,6 +20,7 @@ from console.memory.view import MemoryView
 from console.state import events as ev
 from console.state.logbook import LogBook
 from console.state.loglines import Origin, task_of
+from console.state.once import Once
 from hal.target import (
     Connection,
     Description,
@@ -161,26 +162,58 @@ class State:
     """What became of the newest save, by path."""
 
     @property
-    def open_offers(self) -> list[Offer]:
+    def open_offers(self) -> Sequence[Offer]:
         """Those that could be accepted now."""
-        return [offer for offer in self.offers.values() if offer.state is OfferState.OPEN]
+        return _open(self.offers)
 
     @property
-    def living_tasks(self) -> list[Task]:
+    def living_tasks(self) -> Sequence[Task]:
         """Those that have not ended."""
-        return [task for task in self.tasks.values() if not task.state.terminal]
+        return _living(self.tasks)
 
-    def tasks_on(self, target: str) -> list[Task]:
+    def tasks_on(self, target: str) -> Sequence[Task]:
         """Living tasks of ours that a target has, or will get."""
-        return [task for task in self.living_tasks if task.spec.target == target]
+        return _by_target(self.tasks).get(target, ())
 
-    def executors_on(self, target: str) -> list[Executor]:
+    def executors_on(self, target: str) -> Sequence[Executor]:
         """Executors that a target has now, those of other frameworks too."""
-        return [one for one in self.executors.values() if one.target == target and one.ended is None]
+        return _executors_by_target(self.executors).get(target, ())
 
     def offer_of(self, target: str) -> Offer | None:
         """The newest open offer of a target."""
-        return next((one for one in reversed(self.open_offers) if one.target == target), None)
+        return _offer_by_target(self.offers).get(target)
+
+
+@Once
+def _open(offers: Mapping[str, Offer]) -> Sequence[Offer]:
+    return [offer for offer in offers.values() if offer.state is OfferState.OPEN]
+
+
+@Once
+def _offer_by_target(offers: Mapping[str, Offer]) -> Mapping[str, Offer]:
+    return {offer.target: offer for offer in _open(offers)}  # the newest comes last
+
+
+@Once
+def _living(tasks: Mapping[str, Task]) -> Sequence[Task]:
+    return [task for task in tasks.values() if not task.state.terminal]
+
+
+@Once
+def _by_target(tasks: Mapping[str, Task]) -> Mapping[str, Sequence[Task]]:
+    found: dict[str, list[Task]] = {}
+    for task in _living(tasks):
+        found.setdefault(task.spec.target, []).append(task)
+    return found
+
+
+@Once
+def _executors_by_target(executors: Mapping[str, Executor]) -> Mapping[str, Sequence[Executor]]:
+    found: dict[str, list[Executor]] = {}
+    for one in executors.values():
+        if one.ended is None:
+            found.setdefault(one.target, []).append(one)
+    return found
 
 
 def start(targets: Iterable[str] = ()) -> State:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from console.cluster.mesos import Offer, Task, TaskState, format_ranges, mem_bytes
 from console.debug.words import held
 from console.look.spans import Tone
 from console.state.model import Executor, Link, State, Target, short_id
+from console.state.once import Once
 
 LINK_MARKS = {
     Link.UP: ("●", Tone.GOOD),
@@ -82,22 +83,32 @@ class FleetRow:
 
 def fleet_rows(state: State) -> list[FleetRow]:
     """Every target, in the order they were named."""
-    taken: dict[str, int] = defaultdict(int)
-    tasks: dict[str, int] = defaultdict(int)
-    ours: set[str] = set()
-    for task in state.tasks.values():
-        if not task.state.terminal and task.state is not TaskState.WAITING:
-            ours.add(task.id)
-            tasks[task.spec.target] += 1
-            taken[task.spec.target] += task_mem(task)
+    ours, held_by_ours = _ours(state.tasks)
+    load = dict(held_by_ours)
     for one in state.executors.values():
-        if one.ended is None and one.task_id not in ours:
-            tasks[one.target] += 1
-            taken[one.target] += one.held_bytes
+        if one.task_id not in ours and one.ended is None:
+            taken, tasks = load.get(one.target, (0, 0))
+            load[one.target] = (taken + one.held_bytes, tasks + 1)
+    stopped = state.debug.target if held(state.debug, state.debug.target) else None
+    nothing = (0, 0)
     return [
-        FleetRow(target, taken[target.name], tasks[target.name], held(state.debug, target.name))
+        FleetRow(target, *load.get(target.name, nothing), target.name == stopped)
         for target in state.targets.values()
     ]
+
+
+@Once
+def _ours(tasks: Mapping[str, Task]) -> tuple[frozenset[str], Mapping[str, tuple[int, int]]]:
+    """The tasks of ours that hold something, and by target the bytes and how many."""
+    holding = [task for task in tasks.values() if task.state in _HOLDING]
+    load: dict[str, tuple[int, int]] = {}
+    for task in holding:
+        taken, count = load.get(task.spec.target, (0, 0))
+        load[task.spec.target] = (taken + task_mem(task), count + 1)
+    return frozenset(task.id for task in holding), load
+
+
+_HOLDING = frozenset(state for state in TaskState if not state.terminal) - {TaskState.WAITING}
 
 
 @dataclass(frozen=True, slots=True)

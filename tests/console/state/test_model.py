@@ -183,7 +183,7 @@ def test_an_executor_runs_and_ends() -> None:
     state = fold(ev.UsageRead("board", {"f/a": usage(1.0)}), state=state)
     one = state.executors["a"]
     assert (one.running, one.ended, one.held_bytes) == (False, ended, 0)
-    assert state.executors_on("board") == []
+    assert not state.executors_on("board")
 
 
 def test_logs_join_pieces_and_keep_terminals_safe() -> None:
@@ -302,3 +302,14 @@ def test_one_batch_is_as_good_as_many(events: list[ev.Event]) -> None:
     fleet_rows(at_once)
     task_rows(at_once, 99.0)
     offer_rows(at_once)
+
+
+def test_what_did_not_change_is_not_reckoned_again() -> None:
+    """A thousand boards tell what they use each second: lists of tasks stay the very same objects."""
+    before = fold(ev.TargetUp("board", BOARD), ev.TaskChanged(task("ours", TaskState.RUNNING, mem=0.010)))
+    after = reduce(before, [(1.0, ev.UsageRead("board", {"f/ours": usage(0.0)}))])
+    assert after.living_tasks is before.living_tasks
+    assert after.tasks_on("board") is before.tasks_on("board")
+    ended = reduce(after, [(2.0, ev.TaskChanged(task("ours", TaskState.FINISHED, mem=0.010)))])
+    assert list(ended.living_tasks) == list(ended.tasks_on("board")) == []
+    assert [one.id for one in before.living_tasks] == ["ours"], "an older state still tells its own"
