@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from emulation.errors import EmulationError, EnvironmentMissing, MachineError
@@ -23,20 +24,23 @@ from emulation.machine import Capability, Counters, State, Streams
 from emulation.process import Child
 from emulation.renode_shared import SharedRenode
 from emulation.renode_start import PortHolder, command_line, load_platform, until_listening
+from emulation.renode_watch import count_instructions, counted, unmodelled
 from emulation.robot import RenodeRefused, Robot
+from emulation.unmodelled import Tally
 from hal.boards import Board
 
 _MISSING = {
     Capability.READ_PINS: "This board's page names no GPIO for Renode.",
     Capability.DRIVE_PINS: "This board's page names no GPIO for Renode.",
     Capability.SENSORS: "This board's page names no sensors for Renode.",
-    Capability.PROFILE: "Renode counts all instructions, but not each: use QEMU.",
+    Capability.PROFILE: "Renode counts each instruction only where it was started to.",
 }
 
 _SHARED_MISSING = {
     Capability.RUN_FOR: "The boards of one Renode share its time: none can be run for a time alone.",
     Capability.SNAPSHOT: "A snapshot would hold every board that is wired to this one.",
 }
+_NOT_SAVED = "Renode saves nothing while each instruction is counted."
 
 _READ_CHUNK = 4096
 _WIDTHS = {1: "Byte", 2: "Word", 4: "DoubleWord"}
@@ -58,15 +62,22 @@ class RenodeMachine(ProcessMachine):
         *,
         faults: LinkFaults | None = None,
         icount: int | None = None,
+        counts: bool = False,
         program: str = "",
         shared: tuple[SharedRenode, str] | None = None,
     ) -> None:
         """`icount` N: an instruction takes 2**N ns of virtual time, else the page's `mips` holds.
+        `counts`: each instruction is counted, which makes it slower.
         `program`: else the one in RENODE, else `renode` on the PATH. `shared`: run in that Renode, as its
         board of that name, and not in one of its own."""
         super().__init__(board, "renode", faults)
         self.capabilities = capabilities_of(self._page, _MISSING | (_SHARED_MISSING if shared else {}))
+        if counts:
+            self.capabilities = self.capabilities.having(Capability.PROFILE).without(
+                Capability.SNAPSHOT, _NOT_SAVED
+            )
         self.icount = icount
+        self._counts = counts
         self._program = program
         self._shared = shared[0] if shared is not None else None
         self._name_there = shared[1] if shared is not None else ""
@@ -125,6 +136,8 @@ class RenodeMachine(ProcessMachine):
             await self._execute("emulation SetGlobalSerialExecution true")
             await self._execute("emulation SetSeed 1")
         await self._open_ports()
+        if self._counts:
+            await count_instructions(self._execute, self._folder or Path())
         await self._flash(image)
         # Among others the core is halted until it has a program: a reset, as `reset` says, lets it go.
         await self._execute("machine Reset" if self._shared is not None else f"sysbus LoadELF @{self._elf}")
@@ -217,6 +230,14 @@ class RenodeMachine(ProcessMachine):
         text = await self._execute("emulation GetTimeSourceInfo")
         instructions = await self._execute("sysbus.cpu ExecutedInstructions")
         return Counters(parse_elapsed(text), 0.0, _number(instructions))
+
+    async def executed(self) -> Mapping[int, int]:
+        self.capabilities.require(Capability.PROFILE)
+        return await counted(self._execute)
+
+    def unmodelled(self) -> AbstractAsyncContextManager[Tally]:
+        """See emulation.unmodelled.TellsUnmodelled."""
+        return unmodelled(self._execute, self._folder or Path())
 
     # -- insides ----------------------------------------------------------------------------------
 

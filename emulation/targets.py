@@ -37,5 +37,5 @@ def open_machine(
     name, emulator = parse_target(target)
     board = load_board(name)
     if emulator == "renode":
-        return RenodeMachine(board, faults=faults, icount=icount)
+        return RenodeMachine(board, faults=faults, icount=icount, counts=counts)
     return QemuMachine(board, faults=faults, icount=icount, counts=counts)

@@ -2,7 +2,8 @@
 
 QEMU reads such registers as 0 and drops what is written. Its log tells of each access on a line
 (`unimp` of hw/misc/unimp.c, `guest_errors` of softmmu/memory.c and the devices), but not where it came from;
-with `exec` in the same log the block before the line is the one that did it.
+with `exec` in the same log the block before the line is the one that did it. Renode warns of each access,
+mostly with the instruction.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ MOST = 256
 
 _DEVICE = re.compile(r"(.+): unimplemented device (read|write) +\(size \d+, offset 0x([0-9a-f]+)")
 _PPB = re.compile(r"(Read|Write) of unassigned area of PPB: offset 0x([0-9a-f]+)")
+_RENODE = re.compile(r"[\d:.]+ \[(?:WARNING|ERROR)\] (\w+): (?:\[\w+: 0x([0-9A-Fa-f]+)\] )?(.*)")
+_NOWHERE = re.compile(
+    r"(?:\(tag: '([^']*)'\) )?(Read|Write)\w+ (?:from|to) non existing peripheral at 0x([0-9A-Fa-f]+)"
+)
+_UNHANDLED = re.compile(r"Unhandled (read|write) (?:from|to) offset 0x([0-9A-Fa-f]+)")
 _INVALID = re.compile(r"Invalid (read|write) at addr 0x([0-9A-Fa-f]+)")
 _TRACE = re.compile(r"Trace \d+: \S+ \[\w+/(\w+)/")
 _NOISE = ("Stopped execution", "Linking TBs", "cpu_io_recompile")
@@ -83,12 +89,16 @@ class Tally:
             return
         if not line.strip() or line.startswith(_NOISE):
             return
-        access = self._access(line)
+        pc = self._pc
+        if warned := _RENODE.match(line):
+            access, pc = self._warned(warned[1], warned[3]), int(warned[2] or "0", 16)
+        else:
+            access = self._access(line)
         if access not in self.counts and len(self.counts) >= MOST:
             access = Access("others", "")
         times = self.counts.setdefault(access, Times())
         times.count += 1
-        times.pc = self._pc or times.pc
+        times.pc = pc or times.pc
 
     def _access(self, line: str) -> Access:
         if found := _DEVICE.match(line):
@@ -102,6 +112,17 @@ class Tally:
             address = int(found[2], 16)
             return Access(f"{address:#010x}", found[1], address)
         return Access(re.sub(r",? value 0x[0-9a-fA-F]+", "", line).strip(), "")
+
+    def _warned(self, who: str, text: str) -> Access:
+        """Of Renode's warnings."""
+        if found := _NOWHERE.match(text):
+            address = int(found[3], 16)
+            return Access(found[1] or f"{address:#010x}", found[2].lower(), address)
+        if found := _UNHANDLED.match(text):
+            offset = int(found[2], 16)
+            base = self._bases.get(who)
+            return Access(f"{who}+{offset:#x}", found[1], None if base is None else base + offset)
+        return Access(re.sub(r",? value 0x[0-9a-fA-F]+", "", f"{who}: {text}").strip(), "")
 
     def untraced(self) -> None:
         """From here on the log does not tell what runs."""

@@ -15,13 +15,16 @@ from pathlib import Path
 
 import bare
 import pytest
+from waiting import until
 
 from emulation.errors import EnvironmentMissing, MachineDied, MachineError, Unsupported
 from emulation.machine import Capability, Machine, State
 from emulation.renode import RenodeMachine, parse_elapsed
 from emulation.robot import RenodeRefused, Robot
 from emulation.targets import open_machine
+from emulation.unmodelled import Access, TellsUnmodelled
 from hal.boards import board_names, load_board
+from hal.firmware import build
 
 
 def test_elapsed_time() -> None:
@@ -224,3 +227,44 @@ async def test_its_clock_drifts_and_its_flash_wears(machine: Machine) -> None:
     changed = [old ^ new for old, new in zip(flash, worn, strict=True)]
     assert sum(one.bit_count() for one in changed) == 8
     assert all(new & one for one, new in zip(changed, worn, strict=True) if one)  # erased reads as 1
+
+
+@needs_renode
+@pytest.mark.end_to_end
+async def test_each_instruction_is_counted(elf: Path) -> None:
+    """Exactly, by the program's own count and by Renode's sum."""
+    async with open_machine("stm32f4@renode", counts=True) as machine:
+        await machine.start(elf, paused=True)
+        assert await machine.executed() == {}
+        await machine.run_for(0.01)
+        executed = await machine.executed()
+        turns = await count(machine)
+        assert turns > 100
+        assert turns in executed.values()
+        assert (await machine.counters()).instructions == sum(executed.values())
+        with pytest.raises(Unsupported, match="saves nothing while"):
+            await machine.save(Path("nowhere"))
+    uncounted = open_machine("stm32f4@renode")
+    with pytest.raises(Unsupported, match="only where it was started to"):
+        await uncounted.executed()
+
+
+@needs_renode
+@pytest.mark.end_to_end
+async def test_what_it_has_no_model_for_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DBGMCU of the STM32F4, by our kernel, with the instruction; however often its log is begun anew."""
+    monkeypatch.setattr("emulation.renode_watch._LOG_LIMIT", 100)
+    freeze = Access("0xe0042008", "write", 0xE0042008)
+    async with open_machine("stm32f4@renode") as machine:
+        await machine.start(build(load_board("stm32f4")).elf, paused=True)
+        assert isinstance(machine, TellsUnmodelled)
+        async with machine.unmodelled() as tally:
+            await machine.run_for(0.05)
+            await until(lambda: freeze in tally.counts)
+            assert tally.counts[freeze].count == 1
+            assert 0x08000000 <= tally.counts[freeze].pc < 0x08100000
+            rcc = next(one for one in tally.counts if one.what == "rcc+0x74")
+            assert rcc.address == 0x40023874
+        async with machine.unmodelled() as tally:
+            await machine.read_memory(0x50000000, 4)
+            await until(lambda: Access("0x50000000", "read", 0x50000000) in tally.counts)

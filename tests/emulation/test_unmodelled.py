@@ -1,4 +1,4 @@
-"""Accesses that QEMU has no model for: read out of its log, and counted while the kernel runs."""
+"""Accesses that an emulator has no model for: read out of its log, and counted while the kernel runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 from waiting import until
 
 from emulation import unmodelled
+from emulation.renode_watch import bases_of
 from emulation.targets import open_machine
 from emulation.unmodelled import Access, Tally, TellsUnmodelled, Times, device_bases
 from hal.boards import load_board
@@ -42,6 +43,39 @@ def test_lines_are_counted_by_register_however_they_are_cut() -> None:
         Access("stm32f2xx_usart_read: Bad offset 0x1c", ""): Times(1, pc),
     }
     assert not tally.unplaced
+
+
+RENODE_TREE = """
+  ├── gpioPortA (STM32_GPIOPort)
+  │   │   <0x40020000, 0x400203FF>
+  │   └── UserButton (Button)
+  ├── flash_controller (STM32F4_FlashController)
+  │       <0x40023C00, 0x40023FFF>
+  │       <0x1FFFC000, 0x1FFFC0FF> [region: optionBytes]
+"""
+
+RENODE_LOG = b"""\
+07:34:09.4 [WARNING] sysbus: [c: 0x80050E0] ReadByte from non existing peripheral at 0xE0042004.
+07:34:09.5 [WARNING] sysbus: [c: 0x80050E6] WriteWord to non existing peripheral at 0xE0042004, value 0x1.
+07:34:09.6 [WARNING] sysbus: [c: 0x8004B24] (tag: 'A') ReadByte from non existing peripheral at 0x40023C00.
+07:34:09.7 [WARNING] flash_controller: Unhandled write to offset 0x4. Unhandled bits: [8-10]
+07:34:09.4632 [WARNING] elsewhere: Unhandled read from offset 0x3C.
+07:34:09.4633 [ERROR] plic: Trying to complete irq 3, value 0x33
+"""
+
+
+def test_renode_s_warnings_are_counted_too() -> None:
+    tally = Tally(bases_of(RENODE_TREE))
+    for at in range(0, len(RENODE_LOG), 7):
+        tally.take(RENODE_LOG[at : at + 7])
+    assert tally.counts == {
+        Access("0xe0042004", "read", 0xE0042004): Times(1, 0x80050E0),
+        Access("0xe0042004", "write", 0xE0042004): Times(1, 0x80050E6),
+        Access("A", "read", 0x40023C00): Times(1, 0x8004B24),
+        Access("flash_controller+0x4", "write", 0x40023C04): Times(1, 0),
+        Access("elsewhere+0x3c", "read", None): Times(1, 0),
+        Access("plic: Trying to complete irq 3", ""): Times(1, 0),
+    }
 
 
 def test_nobody_can_fill_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,3 +83,11 @@ def test_step_through_an_executor(tmp_path: Path) -> None:
     assert first["at"]["function"] == second["at"]["function"] == "fib"
     assert first["locals"]["n"]["value"] == "5"
     assert (end["cause"], end["output"]) == ("exited", "5")
+
+
+def test_an_executor_runs_the_same_instructions_on_both_emulators(tmp_path: Path) -> None:
+    def of_fib(target: str) -> int:
+        found = mma("profile", "fib", "--args", "15", "-t", target, cwd=tmp_path)
+        return next(int(one["instructions"]) for one in found if one.get("function") == "fib")
+
+    assert of_fib("stm32f4@renode") == of_fib("stm32f4@qemu")
