@@ -167,6 +167,15 @@ DEBUG: tuple[Action, ...] = (
         Group.DEBUG,
         Scope.DEBUG,
     ),
+    Action(
+        "debug.assign",
+        ("equals_sign",),
+        "Set",
+        "Write a variable, a register, or a peripheral's register or field.",
+        Group.DEBUG,
+        Scope.DEBUG,
+        changes=True,
+    ),
     Action("debug.frame_up", ("K",), "Caller", "Look at the caller of this frame.", Group.DEBUG, Scope.DEBUG),
     Action(
         "debug.frame_down", ("J",), "Callee", "Back towards the innermost frame.", Group.DEBUG, Scope.DEBUG

@@ -59,6 +59,8 @@ class Wish:
     """Address of somebody else's GDB server."""
     restored: Path | None = None
     """A folder with a board's firmware and its snapshot, to go back to."""
+    sets: tuple[str, ...] = ()
+    """`count = 5` and the like, done at the first stop."""
 
     @property
     def ours(self) -> bool:
@@ -84,6 +86,13 @@ class Wish:
     help="Stop at an executor's function (or kernel:NAME), FILE:LINE, *ADDRESS; ` if EXPRESSION` may follow.",
 )
 @click.option("--step", "steps", default=0, metavar="N", help="With --json or --batch: N lines further.")
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="WHAT=VALUE",
+    help="With --json or --batch, at the first stop: write a variable, r4, RCC.CR.HSEON; several times.",
+)
 @click.option("--watch", "watches", multiple=True, metavar="EXPRESSION", help="Tell its value at each stop.")
 @click.option("--stop-on-trap", "trap", is_flag=True, help="Stop when an executor traps.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each stop, and the end.")
@@ -111,6 +120,7 @@ def command(
     arguments: tuple[str, ...],
     breaks: tuple[str, ...],
     steps: int,
+    sets: tuple[str, ...],
     watches: tuple[str, ...],
     trap: bool,
     as_json: bool,
@@ -164,7 +174,12 @@ def command(
         probe,
         serve,
         gdb,
+        sets=sets,
     )
+    if sets and not wish.ours:
+        raise UsageError(
+            "--set is for our debugger.", remedy="Add --json or --batch, or `-x 'set var …'` for GDB."
+        )
     if serve is not None:
         return run_async(_serve(wish))
     return run_async(_print_stops(wish) if wish.ours else _open_gdb(wish))
@@ -311,6 +326,8 @@ async def _stops(debugger: Debugger, target: McuTarget | None, wish: Wish) -> in
             await debugger.pause()
         if not await _next_stop(debugger, ended, wish):
             return Exit.NOT_MET
+        for text in wish.sets:
+            await debugger.assign(text)
         for _ in range(wish.steps):
             await debugger.go("next")
             if not await _next_stop(debugger, ended, wish):

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from console.debug.assign import assign
 from console.debug.kernel import table_of
 from console.debug.look import Looker, peripheral
 from console.debug.tenants import Tenants, task_of
@@ -363,6 +364,12 @@ class Debugger:
     async def peripheral(self, name: str) -> None:
         """Show one, now and after every stop."""
         self._post(replace(self.view, peripheral=name, device_registers=()))
+        await self._refresh()
+
+    async def assign(self, text: str) -> None:
+        """Write a variable, a register, or a peripheral's register or field (console.debug.assign)."""
+        await assign(self._live, self._peripherals, text, self.view.frame)
+        self._say("typed", f"set {text}")
         await self._refresh()
 
     async def command(self, line: str) -> str:

@@ -109,6 +109,9 @@ class LiveDebugger:
     async def peripheral(self, name: str) -> None:
         await self._debugger.peripheral(name)
 
+    async def assign(self, text: str) -> None:
+        await self._debugger.assign(text)
+
     async def command(self, line: str) -> str:
         return await self._debugger.command(line)
 

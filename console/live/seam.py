@@ -64,6 +64,10 @@ class Debugging(Protocol):
 
     async def peripheral(self, name: str) -> None: ...
 
+    async def assign(self, text: str) -> None:
+        """`count = 5`, `r4 = 0x10`, `RCC.CR.HSEON = 1`."""
+        ...
+
     async def command(self, line: str) -> str:
         """One of GDB's own."""
         ...

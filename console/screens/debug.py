@@ -50,7 +50,18 @@ _PROMPTS = {
     "peripheral": ("peripheral", "its name, such as USART1"),
     "ignore": ("let hits pass", "how many"),
     "source": ("source", "the end of its path, such as scheduler.c"),
+    "assign": ("set", "count = n + 1 · r4 = 0x10 · GPIOA.ODR = 1 · RCC.CR.HSEON = 1"),
 }
+
+
+_COMPLETED_AS = {
+    "break": "break ",
+    "watch": "print ",
+    "watchpoint": "watch ",
+    "bytes": "print ",
+    "assign": "set var ",
+}
+"""The command of GDB as whose argument a line is completed."""
 
 
 class WhyLine(OneLine):
@@ -459,6 +470,10 @@ class DebugScreen(View):
         row = table.selected if table.has_focus else None
         self._type("watch", row.name if isinstance(row, Value) else "")
 
+    def action_debug_assign(self) -> None:
+        row = self.query_one("#variables", Table).selected
+        self._type("assign", f"{row.name} = " if isinstance(row, Value) else "")
+
     def action_debug_watchpoint(self) -> None:
         self._type("watchpoint")
 
@@ -502,6 +517,8 @@ class DebugScreen(View):
             self._ask(lambda debugger: debugger.peripheral(name))
         elif event.kind == "source":
             self._ask(lambda debugger: debugger.open_source(text))
+        elif event.kind == "assign":
+            self._ask(lambda debugger: debugger.assign(text))
         elif event.kind == "ignore" and chosen is not None and text.isdecimal():
             self._ask(lambda debugger: debugger.ignore(chosen.key, int(text)))
 
@@ -512,9 +529,7 @@ class DebugScreen(View):
             names = [name for name in self.view.peripherals if name.lower().startswith(typed.lower())]
             self.post_message(self.Completed(typed, names[0] if len(names) == 1 else typed, names))
             return
-        before = {"break": "break ", "watch": "print ", "watchpoint": "watch ", "bytes": "print "}.get(
-            event.kind, ""
-        )
+        before = _COMPLETED_AS.get(event.kind, "")
 
         async def complete(debugger: Debugging) -> None:
             text, matches = await debugger.complete(before + typed)

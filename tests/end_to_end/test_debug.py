@@ -63,6 +63,43 @@ def test_condition_watch_and_a_line_of_the_guest() -> None:
     assert end["output"] == "8"
 
 
+def test_values_are_written() -> None:
+    """A variable of the guest, by an expression of its own."""
+    stop, told, _ = debug(
+        *("--run", "fib", "--args", "6", "--break", f"fib.c:{line_of(FIB, 'return n < 2')} if n == 2"),
+        *("--set", "n = n + 39", "--execute", "print n"),
+    )
+    assert stop["locals"]["n"]["value"] == "2"
+    assert told["text"].strip().endswith("= 41")
+
+
+def test_registers_are_written() -> None:
+    """The CPU's, a peripheral's, and one field of it."""
+    _, *told = debug(
+        *("--halt", "--set", "r11=0x1234", "--set", "tim2.arr = 40 + 2", "--set", "TIM2.CR1.UDIS=1"),
+        *("--execute", "print/x $r11", "--execute", "print *(int *)0x4000002C"),
+        *("--execute", "print *(int *)0x40000000 & 3"),
+    )
+    assert [one["text"].strip().rpartition("= ")[2] for one in told] == ["0x1234", "42", "2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nowhere", "sets nothing. Write what, =, and a value"),
+        ("fantasy = 1", 'No symbol "fantasy"'),
+        ("TIM2.NONE = 1", "TIM2 has no register NONE"),
+        ("TIM2.CR1.NONE = 1", "no field NONE"),
+        ("TIM2.ARR = 0x100000000", "does not fit"),
+    ],
+)
+def test_what_cannot_be_written_is_said(text: str, words: str) -> None:
+    command = [sys.executable, "-m", "console.cli", "debug", "stm32f4", "--halt", "--json", "--set", text]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (1, 2)
+    assert words in done.stderr
+
+
 def test_a_trap_stops_in_the_guests_source() -> None:
     """Which, where, and why; the end is as without a debugger."""
     stop, end = debug("--run", "trap", "--stop-on-trap")
