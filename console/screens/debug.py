@@ -466,13 +466,17 @@ class DebugScreen(View):
         self._type("break")
 
     def action_debug_watch(self) -> None:
-        table = self.query_one("#variables", Table)
-        row = table.selected if table.has_focus else None
-        self._type("watch", row.name if isinstance(row, Value) else "")
+        self._type("watch", self._variable())
 
     def action_debug_assign(self) -> None:
-        row = self.query_one("#variables", Table).selected
-        self._type("assign", f"{row.name} = " if isinstance(row, Value) else "")
+        name = self._variable()
+        self._type("assign", name and f"{name} = ")
+
+    def _variable(self) -> str:
+        """The one under the cursor, while that is among the variables."""
+        table = self.query_one("#variables", Table)
+        row = table.selected if table.has_focus else None
+        return row.name if isinstance(row, Value) else ""
 
     def action_debug_watchpoint(self) -> None:
         self._type("watchpoint")

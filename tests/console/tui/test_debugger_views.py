@@ -107,7 +107,7 @@ async def test_backwards_says_why_not() -> None:
         ("B", "blink if n == 2", ("break_at", "blink if n == 2")),
         ("w", "sum", ("watch", "sum")),
         ("W", "sum", ("watchpoint", "sum")),
-        ("equals_sign", "41", ("assign", "n = 41")),
+        ("equals_sign", "n = 41", ("assign", "n = 41")),
         ("m", "$sp", ("look_at", "$sp")),
         ("p", "usart1", ("peripheral", "USART1")),
         ("e", "main.c", ("open_source", "main.c")),
