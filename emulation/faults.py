@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from emulation.machine import Connect, Streams
@@ -22,7 +22,8 @@ _CHUNK = 4096
 class LinkFaults:
     """How bad a link is. Probabilities are per byte, 0 to 1; change them while it runs.
 
-    `tap` hears every chunk before anything is done to it: (to the device, bytes).
+    `tap` hears every chunk before anything is done to it: (to the device, bytes). `gate` is awaited with the
+    size of each chunk that is about to reach the device, which has to wait for it.
 
     `cut` swallows every byte in both directions while the streams stay open. `delay` is in seconds, for
     each chunk of bytes. The counts say what was done so far.
@@ -35,6 +36,7 @@ class LinkFaults:
     delay: float = 0.0
     cut: bool = False
     tap: Callable[[bool, bytes], None] | None = field(default=None, repr=False)
+    gate: Callable[[int], Awaitable[None]] | None = field(default=None, repr=False)
     dropped: int = 0
     flipped: int = 0
     duplicated: int = 0
@@ -118,5 +120,7 @@ async def _pump(
             if faults.delay > 0:
                 await asyncio.sleep(faults.delay)
             if left := faults.apply(data):
+                if to_device and faults.gate is not None:
+                    await faults.gate(len(left))
                 writer.write(left)
                 await writer.drain()

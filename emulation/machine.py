@@ -41,6 +41,7 @@ class Capability(Enum):
     GDB = "debug with GDB"
     SNAPSHOT = "snapshot"
     PROFILE = "count each instruction"
+    REVERSE = "run backwards"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ _PACKAGES = {"qemu-system-riscv32": "qemu-system-misc", "qemu-system-riscv64": "
 _MISSING = {
     Capability.INSTRUCTIONS: "QEMU counts instructions only where it was started to; Renode does always.",
     Capability.PROFILE: "QEMU counts instructions only where it was started to.",
+    Capability.REVERSE: "QEMU runs backwards only while it replays a record.",
     Capability.WRITE_REGISTERS: "QEMU lets only a debugger write registers: use GDB.",
     Capability.SENSORS: "QEMU has no way to set a sensor of this board; Renode has.",
     Capability.SNAPSHOT: "QEMU does not save this board's peripherals as they are.",

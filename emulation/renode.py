@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 import shutil
+import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -39,8 +40,12 @@ _MISSING = {
 _SHARED_MISSING = {
     Capability.RUN_FOR: "The boards of one Renode share its time: none can be run for a time alone.",
     Capability.SNAPSHOT: "A snapshot would hold every board that is wired to this one.",
+    Capability.REVERSE: "The boards of one Renode share its time: none can go back alone.",
 }
 _NOT_SAVED = "Renode saves nothing while each instruction is counted."
+_TOO_OLD = "Renode runs backwards from 1.16.1 on."
+_PAST_MARKS = 40
+"""Points to go back to that are kept: each is a snapshot of about a megabyte."""
 
 _READ_CHUNK = 4096
 _WIDTHS = {1: "Byte", 2: "Word", 4: "DoubleWord"}
@@ -70,11 +75,13 @@ class RenodeMachine(ProcessMachine):
         `counts`: each instruction is counted, which makes it slower.
         `program`: else the one in RENODE, else `renode` on the PATH. `shared`: run in that Renode, as its
         board of that name, and not in one of its own."""
+        faults = faults or LinkFaults()
         super().__init__(board, "renode", faults)
         self.capabilities = capabilities_of(self._page, _MISSING | (_SHARED_MISSING if shared else {}))
         if counts:
-            self.capabilities = self.capabilities.having(Capability.PROFILE).without(
-                Capability.SNAPSHOT, _NOT_SAVED
+            counting = self.capabilities.having(Capability.PROFILE)
+            self.capabilities = counting.without(Capability.SNAPSHOT, _NOT_SAVED).without(
+                Capability.REVERSE, _NOT_SAVED
             )
         self.icount = icount
         self._counts = counts
@@ -88,6 +95,12 @@ class RenodeMachine(ProcessMachine):
         self._uart_port = 0
         self._gdb_port = 0
         self._unsafe = ""  # a part of the registers' method names
+        faults.gate = self._pass_gate
+        self._gate = asyncio.Event()  # set where the link's input may come in
+        self._gate.set()
+        self._fed = False  # something came in since the past was marked
+        self._marks: list[Path] = []
+        self._marked = False  # there were marks since power on
         self._made = 0  # sockets made for the link: each time under a new name
 
     # -- power ------------------------------------------------------------------------------------
@@ -123,6 +136,8 @@ class RenodeMachine(ProcessMachine):
             await self._guard(until_listening(self._robot, child))
             await self._execute(f'mach create "{self._machine}"', machine="")
             await self._guard(load_platform(self._robot, self._page, self._machine))
+            if parse_version(await self._execute("version", machine="")) < (1, 16, 1):
+                self.capabilities = self.capabilities.without(Capability.REVERSE, _TOO_OLD)
         await self._prepare(image)
         await self._turn(State.PAUSED)
         await self._set_room_values(image)
@@ -155,16 +170,23 @@ class RenodeMachine(ProcessMachine):
 
     async def _open_ports(self) -> None:
         """Make the link's socket and GDB's server; snapshots do not hold them."""
-        self._uart_port, self._gdb_port = self._ports.reserve(), self._ports.reserve()
+        await self._open_link()
+        self._gdb_port = self._ports.reserve()
+        await self._execute(f"machine StartGdbServer {self._gdb_port}")
+
+    async def _open_link(self) -> None:
+        self._uart_port = self._ports.reserve()
         name, self._made = f"{self._machine}_link{self._made}", self._made + 1
         await self._execute(f'emulation CreateServerSocketTerminal {self._uart_port} "{name}" false')
         await self._execute(f"connector Connect {self._page['uart']} {name}")
-        await self._execute(f"machine StartGdbServer {self._gdb_port}")
 
     async def _close(self) -> None:
         if self._uart is not None:
             self._uart[1].close()
         self._ports.close()
+        self._marks.clear()
+        self._marked = False
+        self._gate.set()
         robot, self._robot, self._uart = self._robot, None, None
         self._gdb_port = 0
         if robot is not None and self._shared is None:
@@ -318,8 +340,53 @@ class RenodeMachine(ProcessMachine):
         """Renode keeps what was printed before the first connection, so no boot text is lost."""
         if self._uart is not None:
             self._uart[1].close()
-        self._uart = await self._guard(asyncio.open_connection("127.0.0.1", self._uart_port))
+        try:
+            self._uart = await asyncio.open_connection("127.0.0.1", self._uart_port)
+        except ConnectionRefusedError:
+            if not (self._marked and self._gate.is_set()):  # GDB may be going back just now
+                raise
+            await self._open_link()  # it went back to a snapshot, which holds no socket
+            self._uart = await self._guard(asyncio.open_connection("127.0.0.1", self._uart_port))
         return self._uart
+
+    # -- the past, see emulation.past.KeepsPast ---------------------------------------------------
+
+    async def mark_past(self) -> None:
+        self.capabilities.require(Capability.REVERSE)
+        self._living()
+        folder = (self._folder or Path()) / "past"
+        self._gate.clear()
+        if self._fed:
+            await self._drop_marks()
+        self._fed = False
+        if not self._marks:
+            # Its own snapshots would leave out what came in since: ours alone are to be used. But
+            # reverse-continue looks at the breakpoints of this many seconds after one at a time.
+            await asyncio.to_thread(folder.mkdir, exist_ok=True)
+            await self._execute(f"autoSave true 0.2 @{folder} false")
+            await self._execute("autoSave false")
+        mark = folder / f"{time.monotonic_ns()}.save"
+        await self._execute(f"Save @{mark}")
+        self._marks.append(mark)
+        self._marked = True
+        await self._drop_marks(keep=_PAST_MARKS)
+
+    def open_link(self) -> None:
+        self._gate.set()
+
+    async def forget_past(self) -> None:
+        await self._drop_marks()
+        self._gate.set()
+
+    async def _drop_marks(self, keep: int = 0) -> None:
+        """Renode does not go back to a snapshot whose file is gone."""
+        old, self._marks = self._marks[: len(self._marks) - keep], self._marks[len(self._marks) - keep :]
+        for mark in old:
+            await asyncio.to_thread(mark.unlink, missing_ok=True)
+
+    async def _pass_gate(self, _: int) -> None:
+        await self._gate.wait()
+        self._fed = True
 
     async def _execute(self, command: str, machine: str | None = None) -> str:
         """For our machine, unless another is named."""
@@ -336,6 +403,12 @@ def parse_elapsed(text: str) -> float:
         raise MachineError(f"Renode's time makes no sense: {text.strip()[:80]!r}.")
     days, hours, minutes, seconds = found.groups(default="0")
     return float(days) * 86400 + float(hours) * 3600 + float(minutes) * 60 + float(seconds)
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """The first dotted number in what `version` prints; () where there is none."""
+    found = re.search(r"\d+(?:\.\d+)+", text)
+    return tuple(map(int, found[0].split("."))) if found is not None else ()
 
 
 def _number(text: str) -> int:

@@ -47,6 +47,7 @@ class Wish:
     arguments: tuple[str, ...]
     breaks: tuple[str, ...]
     steps: int
+    back: int
     watches: tuple[str, ...]
     trap: bool
     as_json: bool
@@ -93,6 +94,9 @@ class Wish:
     metavar="WHAT=VALUE",
     help="With --json or --batch, at the first stop: write a variable, r4, RCC.CR.HSEON; several times.",
 )
+@click.option(
+    "--back", default=0, metavar="N", help="With --json or --batch: then N lines backwards, where it can."
+)
 @click.option("--watch", "watches", multiple=True, metavar="EXPRESSION", help="Tell its value at each stop.")
 @click.option("--stop-on-trap", "trap", is_flag=True, help="Stop when an executor traps.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each stop, and the end.")
@@ -121,6 +125,7 @@ def command(
     breaks: tuple[str, ...],
     steps: int,
     sets: tuple[str, ...],
+    back: int,
     watches: tuple[str, ...],
     trap: bool,
     as_json: bool,
@@ -167,6 +172,7 @@ def command(
         words,
         breaks,
         steps,
+        back,
         watches,
         trap,
         as_json,
@@ -245,7 +251,9 @@ def debug_snapshot(target: str, folder: Path, execute: tuple[str, ...]) -> int:
     """GDB on the snapshot that `mma ci` kept in a folder; in batch mode if there are commands to execute."""
     from console.commands.shared.run_async import run_async
 
-    wish = Wish(target, True, execute, bool(execute), "", (), (), 0, (), False, False, 60.0, restored=folder)
+    wish = Wish(
+        target, True, execute, bool(execute), "", (), (), 0, 0, (), False, False, 60.0, restored=folder
+    )
     return run_async(_open_gdb(wish))
 
 
@@ -328,8 +336,13 @@ async def _stops(debugger: Debugger, target: McuTarget | None, wish: Wish) -> in
             return Exit.NOT_MET
         for text in wish.sets:
             await debugger.assign(text)
-        for _ in range(wish.steps):
-            await debugger.go("next")
+        if wish.back and not debugger.view.reverse:
+            raise ConsoleError("This target cannot run backwards.", remedy=debugger.view.why_not)
+        if wish.back:
+            await debugger.keep_past()
+        for number in range(wish.steps + wish.back):
+            backwards = number >= wish.steps
+            await debugger.go("step" if backwards else "next", reverse=backwards)
             if not await _next_stop(debugger, ended, wish):
                 return Exit.NOT_MET
         for line in wish.execute:

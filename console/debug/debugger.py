@@ -35,6 +35,8 @@ from emulation.gdb.errors import GdbError
 from emulation.gdb.facts import Completion, State
 from emulation.gdb.peripherals import Peripherals
 from emulation.gdb.session import Session
+from emulation.machine import Capability
+from emulation.past import KeepsPast
 from hal.boards import Board
 
 if TYPE_CHECKING:
@@ -103,6 +105,8 @@ class Debugger:
         self._memory: tuple[int, int, str] | None = None
         self._busy = asyncio.Lock()
         self._attaching = False
+        self._past: KeepsPast | None = None
+        self._marked = 0  # the stop at which the past was marked last
         self.view = DebugView()
 
     # -- attaching
@@ -144,8 +148,11 @@ class Debugger:
                 f"; attaching held it for {attached.paused_for * 1000:.0f} ms" if attached.paused_for else ""
             )
             self._say("note", f"attached to {attached.stub} at {subject.name}{held}")
-            why_not = attached.why_not
-            self._post(replace(self.view, peripherals=names, reverse=attached.reverse, why_not=why_not))
+            able, why_not = attached.reverse, attached.why_not
+            if able and isinstance(machine, KeepsPast):  # Renode's stub tells that it can when it cannot
+                able = Capability.REVERSE in machine.capabilities
+                why_not = machine.capabilities.why_not(Capability.REVERSE)
+            self._post(replace(self.view, peripherals=names, reverse=able, why_not=why_not))
             self._unmodelled = UnmodelledWatch(machine)
             await self._unmodelled.open(self._peripherals, self._publish)
             self._attaching = False
@@ -157,6 +164,7 @@ class Debugger:
     async def detach(self) -> None:
         """Let go of it; it runs on. Idempotent."""
         self._attaching = False
+        past, self._past = self._past, None
         session, self._session = self._session, None
         subject, self._subject = self._subject, None
         if subject is not None and subject.target is not None:
@@ -167,6 +175,9 @@ class Debugger:
             await unmodelled.close()
         if session is not None:
             await session.close()
+        if past is not None:
+            with contextlib.suppress(EmulationError):
+                await past.forget_past()
         if following is not None:
             following.cancel()
             await asyncio.wait([following])
@@ -216,8 +227,13 @@ class Debugger:
     # -- running
 
     async def go(self, how: Step, *, reverse: bool = False) -> None:
-        """Continue, or a step; returns at once, the stop is shown when it comes."""
+        """Continue, or a step; returns at once, the stop is shown when it comes. Where a machine keeps its
+        past only when it is asked to, the first one backwards asks it."""
         execution = self._live.execution
+        if reverse and await self.keep_past():
+            return
+        if self._past is not None and how == "continue" and not reverse:
+            self._past.open_link()
         resume: dict[str, Callable[[], Awaitable[Resumed]]] = {
             "continue": lambda: execution.continue_(reverse=reverse),
             "step": lambda: execution.step(reverse=reverse),
@@ -228,6 +244,19 @@ class Debugger:
             "until": lambda: execution.until(),
         }
         await resume[how]()
+
+    async def keep_past(self) -> bool:
+        """From this stop on it can be run backwards: False where that goes without, or does already."""
+        machine = self._subject.machine if self._subject is not None else None
+        if self._past is not None or not isinstance(machine, KeepsPast):
+            return False
+        async with self._busy:
+            self._live.core.require_stopped()
+            await machine.mark_past()
+            self._past = machine
+        self._say("note", "it can go back to here from now on; while it is stepped nothing comes in")
+        self._publish()
+        return True
 
     async def pause(self) -> None:
         """Stop it where it is."""
@@ -438,6 +467,9 @@ class Debugger:
                 with contextlib.suppress(GdbError):
                     await self._executors.keep(self._subject.target.placed())
             try:
+                if self._past is not None and self._marked != self._session.stops:
+                    self._marked = self._session.stops
+                    await self._past.mark_past()
                 async with asyncio.timeout(_LOOK):
                     await self._look(0)
             except (EmulationError, TimeoutError) as error:

@@ -47,7 +47,7 @@ RENODE = Stub(
     "Renode",
     ("machine Reset",),
     runs_on_loss=True,
-    reverse="Renode runs backwards after `reverseExecMode true` (1.15.3 or newer, one core).",
+    reverse="Renode runs backwards from 1.16.1 on, one core.",
 )
 """A machine without a `reset` macro stays dead after its reset."""
 

@@ -19,7 +19,7 @@ from waiting import until
 
 from emulation.errors import EnvironmentMissing, MachineDied, MachineError, Unsupported
 from emulation.machine import Capability, Machine, State
-from emulation.renode import RenodeMachine, parse_elapsed
+from emulation.renode import RenodeMachine, parse_elapsed, parse_version
 from emulation.robot import RenodeRefused, Robot
 from emulation.targets import open_machine
 from emulation.unmodelled import Access, TellsUnmodelled
@@ -32,6 +32,12 @@ def test_elapsed_time() -> None:
     assert parse_elapsed("Elapsed Virtual Time: 1.02:03:04") == 93784
     with pytest.raises(MachineError, match="makes no sense"):
         parse_elapsed("bogus")
+
+
+def test_version() -> None:
+    assert parse_version("Renode, version 1.16.1.13382 (d66b0c2a-202602)") == (1, 16, 1, 13382)
+    assert parse_version("Renode v1.13.3") == (1, 13, 3)
+    assert parse_version("nothing") == ()
 
 
 @pytest.mark.parametrize("name", board_names())
@@ -166,7 +172,8 @@ async def test_time_and_instructions_are_exact(elf: Path) -> None:
 @needs_renode
 @pytest.mark.end_to_end
 async def test_snapshot_goes_back(machine: Machine, tmp_path: Path) -> None:
-    assert await (await machine.connect())[0].readline() == b"boot 1\n"
+    streams = await machine.connect()
+    assert await streams[0].readline() == b"boot 1\n"
     await machine.pause()
     await machine.write_memory(bare.SCRATCH, b"before")
     before = await machine.counters()

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from emulation.renode import parse_version
+
 pytestmark = [
     pytest.mark.end_to_end,
     pytest.mark.timeout(600),
@@ -82,6 +84,24 @@ def test_step_through_an_executor(tmp_path: Path) -> None:
     first, second, end = mma("debug", "stm32f4@renode", *words, cwd=tmp_path)
     assert first["at"]["function"] == second["at"]["function"] == "fib"
     assert first["locals"]["n"]["value"] == "5"
+    assert (end["cause"], end["output"]) == ("exited", "5")
+
+
+def test_backwards_from_a_breakpoint_and_on_to_the_end(tmp_path: Path) -> None:
+    """What was stopped at is come back to, and the executor ends as if nothing had been."""
+    command = ("--run", "fib", "--args", "5", "--break", "fib", "--step", "2", "--back", "2")
+    said = subprocess.run([os.environ.get("RENODE", "renode"), "--version"], capture_output=True, text=True)
+    if parse_version(said.stdout) < (1, 16, 1):
+        words = [sys.executable, "-m", "console.cli", "debug", "stm32f4@renode", *command, "--json"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=580, check=False)
+        assert done.returncode == 1
+        assert "cannot run backwards. Renode runs backwards from 1.16.1 on" in done.stderr
+        return
+    *stops, end = mma("debug", "stm32f4@renode", *command, cwd=tmp_path)
+    called, first, again, _, back = stops
+    assert called["locals"]["n"]["value"] == back["locals"]["n"]["value"] == "5"
+    assert again["locals"]["n"]["value"] == "4"  # it had called itself
+    assert back["at"] == first["at"]
     assert (end["cause"], end["output"]) == ("exited", "5")
 
 
