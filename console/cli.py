@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "Open the console on a recording of a case that failed.",
     "demo": "The main job without a screen: master, boards, tasks.",
     "ps": "The tasks of a running master.",
+    "kill": "End a task, whichever framework launched it.",
     "logs": "What a task logged.",
     "offers": "What a master offers, and to watch it.",
     "console": "Open mma-console, the terminal IDE.",

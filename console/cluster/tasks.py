@@ -181,11 +181,13 @@ def _living(state: Mapping[str, Any], task_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a task ran: the base URL of the agent's port, the agent's name there, and the sandbox's path."""
+    """Where a task runs or ran: base URL of the agent's port, the agent's name there, the sandbox's path."""
 
     url: str
     actor: str
     directory: str
+    tasks: tuple[str, ...] = ()
+    """Those that its executor still has."""
 
 
 def scheme_of(leader: str) -> str:
@@ -213,7 +215,7 @@ async def _sandbox(http: aiohttp.ClientSession, state: Mapping[str, Any], task_i
         for executor in (*one.get("executors", ()), *one.get("completed_executors", ())):
             held = (*executor.get("tasks", ()), *executor.get("queued_tasks", ()))
             if any(each["id"] == task_id for each in (*held, *executor.get("completed_tasks", ()))):
-                return Place(url, actor, executor["directory"])
+                return Place(url, actor, executor["directory"], tuple(each["id"] for each in held))
     raise ConsoleError(f"The agent of {task_id} has no sandbox of it any more.")
 
 
@@ -235,9 +237,11 @@ async def get_json(
 
 
 async def post_json(http: aiohttp.ClientSession, url: str, call: Mapping[str, Any]) -> dict[str, Any]:
-    """What an operator API answers to a call. Errors as get_json()."""
+    """What an operator API answers to a call, if anything. Errors as get_json()."""
     headers = {"Accept": "application/json"}
     async with _answered(url, http.post(url, json=call, headers=headers)) as found:
+        if found is None:
+            return {}
         if not isinstance(found, dict):
             raise ConsoleError(f"{url} answers what makes no sense.")
         return found

@@ -86,6 +86,25 @@ async def test_a_trace_has_what_was_said_and_done() -> None:
     assert any("[/x/0, " in text for text in by_event["coap"])
 
 
+async def test_a_task_of_another_framework_is_killed() -> None:
+    """Its framework is told; what is not there, has ended or is shared, is said."""
+    async with open_session([parse_name("host")], plan=Plan(framework="a framework")) as session:
+        module = await prepare(find("spin"))
+        ask = await complete(session, "host", module, (), Ask())
+        task = await session.framework.submit(task_spec(find("spin"), module, "host", (), ask))
+        async with session.framework.listen() as queue:
+            while session.framework.tasks[task].state is not TaskState.RUNNING:
+                await queue.get()
+            master = ("--master", session.address)
+            (told,) = objects(await mma("kill", task, *master, "--json"))
+            assert (told["id"], told["state"]) == (task, "TASK_FAILED")
+            while not session.framework.tasks[task].state.terminal:
+                await queue.get()
+        assert session.framework.tasks[task].state is TaskState.FAILED
+        assert "has ended as TASK_FAILED already" in await mma("kill", task, *master, code=1)
+        assert "no task nobody's" in await mma("kill", "nobody's", *master, code=2)
+
+
 async def test_tasks_and_logs() -> None:
     plan = Plan(framework="a framework")
     async with open_session([parse_name("host")], plan=plan) as session:
