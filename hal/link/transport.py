@@ -22,6 +22,7 @@ from aiocoap.messagemanager import MessageManager
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.tokenmanager import TokenManager
 
+from hal.link.familiar import familiar
 from hal.link.slipmux import CoapFrame, Decoder, encode_coap
 
 log = logging.getLogger(__name__)
@@ -204,6 +205,9 @@ class StreamTransport(interfaces.MessageInterface):  # type: ignore[misc]
         return f"What it sent is neither text nor messages: {self._heard[:16].hex(' ')}"
 
     def _receive(self, data: bytes) -> None:
+        if not familiar(data):
+            self.statistics.malformed += 1
+            return
         try:
             message = Message.decode(data, self.remote)
         except (error.Error, ValueError, IndexError):
