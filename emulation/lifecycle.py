@@ -18,7 +18,8 @@ from typing import Any, Self, TypeVar
 from emulation.drift import hold_back
 from emulation.errors import EmulationError, MachineDied, MachineError, Unsupported
 from emulation.faults import LinkFaults, with_faults
-from emulation.machine import Capabilities, Capability, Connect, State, Streams
+from emulation.machine import Capabilities, Capability, Connect, Counters, State, Streams
+from emulation.pins import PinTrace
 from emulation.process import Child
 from emulation.stand_in import StandIn
 from emulation.wear import worn
@@ -51,6 +52,7 @@ class ProcessMachine:
         self._drifting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._died: asyncio.Future[str] | None = None
+        self._pins: PinTrace | None = None
         self._connect: Connect = self._open_uart
         if faults is not None:
             self._connect = with_faults(self._open_uart, faults)
@@ -267,6 +269,18 @@ class ProcessMachine:
         port, bit = divmod(int(pins[pin]), int(gpio["width"]))
         output = 0 if gpio.get("stand_in") else int(gpio["output"][port])
         return output, bit, str(gpio["input"][port])
+
+    def watch_pins(self, pins: PinTrace) -> None:
+        """Let the trace hear of its pins' levels. Before it starts, with a kernel of ours."""
+        self._pins = pins
+
+    async def _turned_pin(self, pin: int, level: bool) -> None:
+        """For `drive_pin`, when it is done."""
+        if self._pins is not None:
+            self._pins.turned((await self.counters()).virtual_time or 0.0, pin, level)
+
+    async def counters(self) -> Counters:
+        raise NotImplementedError
 
     async def executed(self) -> Mapping[int, int]:
         self.capabilities.require(Capability.PROFILE)

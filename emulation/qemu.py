@@ -26,6 +26,7 @@ from emulation.faults import LinkFaults
 from emulation.gdb.replay import empty_qcow2
 from emulation.lifecycle import ProcessMachine, capabilities_of
 from emulation.machine import Capability, Counters, State, Streams
+from emulation.pins import PinTrace
 from emulation.process import Child
 from emulation.qemu_text import parse_drift, parse_last_words, parse_registers, parse_trace
 from emulation.qtest import Qtest
@@ -49,6 +50,7 @@ _MISSING = {
     Capability.DRIVE_PINS: "QEMU does not model the GPIO of this board; Renode does.",
 }
 
+_NO_GDB = "QEMU's GDB stub watches the pins of this board."
 _ONE_BY_ONE = "singlestep"
 """Each translated block is one instruction: QEMU's name of it up to 8.0, which later ones understand too."""
 _LOGGED = "log unimp,guest_errors"
@@ -145,18 +147,20 @@ class QemuMachine(ProcessMachine):
         self._serial, self._serial_taken = await asyncio.open_unix_connection(str(folder / "serial")), False
         await self._turn(State.PAUSED)
         await self._set_room_values(image)
-        if self.wiring is not None:
-            await self._wire(self.wiring, folder)
+        await self._wire(folder)
 
-    async def _wire(self, wiring: Wiring, folder: Path) -> None:
-        if wiring.drives:
+    async def _wire(self, folder: Path) -> None:
+        if self._pins is not None:
+            self._pins.powered()
+        if self._pins is not None or (self.wiring is not None and self.wiring.drives):
             written = asyncio.Event()
             address = self._our_kernel().outputs
             self._watch_outputs = await WriteWatch.open(str(folder / "gdb"), address, written.set)
-            self._spawn(self._carry(wiring, address, written), "wires of")
-        await wiring.opened(self)
+            self._spawn(self._carry(address, written), "wires of")
+        if self.wiring is not None:
+            await self.wiring.opened(self)
 
-    async def _carry(self, wiring: Wiring, address: int, written: asyncio.Event) -> None:
+    async def _carry(self, address: int, written: asyncio.Event) -> None:
         """Each time that the guest wrote its outputs: carry them on, then let it go on."""
         while True:
             await written.wait()
@@ -165,7 +169,11 @@ class QemuMachine(ProcessMachine):
                 if self._watch_outputs is None:
                     return
                 await self._watch_outputs.write()
-                await wiring.wrote(int.from_bytes(await self.read_memory(address, 4), "little"))
+                outputs = int.from_bytes(await self.read_memory(address, 4), "little")
+                if self._pins is not None:
+                    self._pins.wrote(await self._virtual_time(), outputs)
+                if self.wiring is not None:
+                    await self.wiring.wrote(outputs)
                 if self._goes:
                     await self._execute("cont")
 
@@ -382,6 +390,10 @@ class QemuMachine(ProcessMachine):
     async def write_register(self, name: str, value: int) -> None:
         self.capabilities.require(Capability.WRITE_REGISTERS)
 
+    def watch_pins(self, pins: PinTrace) -> None:
+        super().watch_pins(pins)
+        self.capabilities = self.capabilities.without(Capability.GDB, _NO_GDB)
+
     async def drive_pin(self, pin: int, level: bool) -> None:
         _, bit, line = self._pin(Capability.DRIVE_PINS, pin)
         async with self._driving:  # of pins in one word
@@ -392,6 +404,7 @@ class QemuMachine(ProcessMachine):
             if await self._is_selected(pin, bit):
                 await self._guard(self._open_qtest().set_input(line, bit, level))
             self._driven[pin] = level
+            await self._turned_pin(pin, level)
 
     async def _is_selected(self, pin: int, bit: int) -> bool:
         """Whether the line of that number listens to this pin's port, where ports share it (STM32's EXTI)."""

@@ -25,7 +25,14 @@ from emulation.machine import Capability, Counters, State, Streams
 from emulation.process import Child
 from emulation.renode_shared import SharedRenode
 from emulation.renode_start import PortHolder, command_line, load_platform, until_listening
-from emulation.renode_watch import count_instructions, counted, unmodelled
+from emulation.renode_watch import (
+    count_instructions,
+    counted,
+    follow_outputs,
+    seconds_of,
+    unmodelled,
+    watch_outputs,
+)
 from emulation.robot import RenodeRefused, Robot
 from emulation.unmodelled import Tally
 from hal.boards import Board
@@ -43,6 +50,7 @@ _SHARED_MISSING = {
     Capability.REVERSE: "The boards of one Renode share its time: none can go back alone.",
 }
 _NOT_SAVED = "Renode saves nothing while each instruction is counted."
+_NEWEST_TRIED = (1, 16, 1)
 _TOO_OLD = "Renode runs backwards from 1.16.1 on."
 _PAST_MARKS = 40
 """Points to go back to that are kept: each is a snapshot of about a megabyte."""
@@ -136,11 +144,21 @@ class RenodeMachine(ProcessMachine):
             await self._guard(until_listening(self._robot, child))
             await self._execute(f'mach create "{self._machine}"', machine="")
             await self._guard(load_platform(self._robot, self._page, self._machine))
-            if parse_version(await self._execute("version", machine="")) < (1, 16, 1):
+            if parse_version(await self._execute("version", machine="")) < _NEWEST_TRIED:
                 self.capabilities = self.capabilities.without(Capability.REVERSE, _TOO_OLD)
         await self._prepare(image)
         await self._turn(State.PAUSED)
         await self._set_room_values(image)
+        if self._pins is not None:
+            version = parse_version(await self._execute("version", machine=""))
+            if version < _NEWEST_TRIED:
+                raise EnvironmentMissing(
+                    "This Renode loses writes to watched memory.", remedy="Pins are recorded from 1.16.1 on."
+                )
+            self._pins.powered()
+            path = (self._folder or Path()) / "outputs"
+            await watch_outputs(self._execute, path, self._our_kernel().outputs)
+            self._spawn(follow_outputs(path, self._pins), "outputs of")
 
     async def _prepare(self, image: Path) -> None:
         """From a platform without a program to a board at its first instruction."""
@@ -311,6 +329,7 @@ class RenodeMachine(ProcessMachine):
     async def drive_pin(self, pin: int, level: bool) -> None:
         _, bit, port = self._pin(Capability.DRIVE_PINS, pin)
         await self._execute(f"{port} OnGPIO {bit} {'true' if level else 'false'}")
+        await self._turned_pin(pin, level)
 
     async def save(self, path: Path) -> None:
         self.capabilities.require(Capability.SNAPSHOT)
@@ -398,11 +417,7 @@ class RenodeMachine(ProcessMachine):
 
 def parse_elapsed(text: str) -> float:
     """Seconds in `Elapsed Virtual Time: [days.]hours:minutes:seconds` of `emulation GetTimeSourceInfo`."""
-    found = re.search(r"Elapsed Virtual Time:\s*(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)", text)
-    if found is None:
-        raise MachineError(f"Renode's time makes no sense: {text.strip()[:80]!r}.")
-    days, hours, minutes, seconds = found.groups(default="0")
-    return float(days) * 86400 + float(hours) * 3600 + float(minutes) * 60 + float(seconds)
+    return seconds_of(text.partition("Elapsed Virtual Time:")[2])
 
 
 def parse_version(text: str) -> tuple[int, ...]:

@@ -1,4 +1,5 @@
-"""What Renode tells beside its answers: how often each instruction ran, and what it has no model for.
+"""What Renode tells beside its answers: how often each instruction ran, what the kernel wrote to its outputs,
+and what Renode has no model for.
 
 The counts are kept by renode_counts.cs, which Renode compiles when it is told to. Complaints are lines of
 its log, most of them with the instruction that caused them.
@@ -14,7 +15,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
-from emulation.errors import EnvironmentMissing
+from emulation.errors import EnvironmentMissing, MachineError
+from emulation.pins import PinTrace
 from emulation.robot import RenodeRefused
 from emulation.unmodelled import Tally
 
@@ -59,6 +61,44 @@ def bases_of(text: str) -> dict[str, int]:
         elif (found := _RANGE.search(line)) and name:
             bases.setdefault(name, int(found[1], 16))
     return bases
+
+
+def seconds_of(text: str) -> float:
+    """What `[days.]hours:minutes:seconds` at the beginning means. MachineError for anything else."""
+    found = re.match(r"\s*(?:(\d+)\.)?(\d+):(\d+):(\d+(?:\.\d+)?)", text)
+    if found is None:
+        raise MachineError(f"Renode's time makes no sense: {text.strip()[:80]!r}.")
+    days, hours, minutes, seconds = found.groups(default="0")
+    return float(days) * 86400 + float(hours) * 3600 + float(minutes) * 60 + float(seconds)
+
+
+async def watch_outputs(execute: Execute, path: Path, address: int) -> None:
+    """From now on each write of that word is a line of a file: the virtual time and the value. Not with
+    1.13.3, which loses some and ends with an overflow where the time is asked for."""
+    await asyncio.to_thread(path.touch)
+    script = f"cpu.SyncTime(); f = open('{path}', 'a'); now = self.Machine.ElapsedVirtualTime.TimeElapsed; "
+    script += "f.write(str(now) + ' ' + str(value) + chr(10)); f.close()"
+    await execute(f'sysbus AddWatchpointHook {address:#x} DoubleWord Write "{script}"')
+
+
+async def follow_outputs(path: Path, pins: PinTrace) -> None:
+    """Tell the trace, until cancelled; what was written before is told then."""
+    with path.open(encoding="ascii") as file:
+        rest = ""
+
+        def read() -> None:
+            nonlocal rest
+            *lines, rest = (rest + file.read()).split("\n")
+            for line in lines:
+                moment, _, value = line.partition(" ")
+                pins.wrote(seconds_of(moment), int(value))
+
+        try:
+            while True:
+                read()
+                await asyncio.sleep(_POLL)
+        finally:
+            read()
 
 
 @contextlib.asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from emulation.errors import MachineError
 from emulation.faults import LinkFaults
 from emulation.machine import Machine
+from emulation.pins import PinTrace
 from hal.boards import load_board
 
 
@@ -23,19 +24,31 @@ def parse_target(target: str) -> tuple[str, str]:
 
 
 def open_machine(
-    target: str, *, faults: LinkFaults | None = None, icount: int | None = None, counts: bool = False
+    target: str,
+    *,
+    faults: LinkFaults | None = None,
+    icount: int | None = None,
+    counts: bool = False,
+    pins: PinTrace | None = None,
 ) -> Machine:
     """The machine of a target, still powered off.
 
     `faults` are applied to every connect() of its link and may be changed while it runs. `icount` N
     makes virtual time a count of instructions, each 2**N ns: deterministic, where the backend can.
-    `counts`: each instruction is counted, where the backend must be told so beforehand.
+    `counts`: each instruction is counted, where the backend must be told so beforehand. `pins` hears of its
+    pins' levels, where its kernel is ours; in QEMU GDB cannot be used then.
     """
+    from emulation.lifecycle import ProcessMachine
     from emulation.qemu import QemuMachine
     from emulation.renode import RenodeMachine
 
     name, emulator = parse_target(target)
     board = load_board(name)
+    machine: ProcessMachine
     if emulator == "renode":
-        return RenodeMachine(board, faults=faults, icount=icount, counts=counts)
-    return QemuMachine(board, faults=faults, icount=icount, counts=counts)
+        machine = RenodeMachine(board, faults=faults, icount=icount, counts=counts)
+    else:
+        machine = QemuMachine(board, faults=faults, icount=icount, counts=counts)
+    if pins is not None:
+        machine.watch_pins(pins)
+    return machine

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from emulation.errors import EmulationError, MachineError
 from emulation.faults import LinkFaults
 from emulation.machine import Capability, Machine, State
+from emulation.pins import PinTrace
 from emulation.qemu import QemuMachine
 from emulation.renode import RenodeMachine
 from emulation.renode_shared import SharedRenode
@@ -108,15 +109,21 @@ class Harness:
         faults: LinkFaults | None = None,
         icount: int | None = None,
         counts: bool = False,
+        pins: PinTrace | None = None,
     ) -> Machine:
         """The machine of a board, still powered off; as emulation.targets.open_machine."""
         board = self._pages[name]
         if self._shared is not None:
-            return RenodeMachine(board, faults=faults, icount=icount, shared=(self._shared, name))
+            renode = RenodeMachine(board, faults=faults, icount=icount, shared=(self._shared, name))
+            if pins is not None:
+                renode.watch_pins(pins)
+            return renode
         machine = QemuMachine(board, faults=faults, icount=icount, counts=counts)
         machine.wiring = ends = _Ends(self, name)
         if ends.drives:
             machine.capabilities = machine.capabilities.without(Capability.GDB, _NO_GDB)
+        if pins is not None:
+            machine.watch_pins(pins)
         return machine
 
     # -- for QEMU's machines

@@ -55,8 +55,9 @@ class Attempt:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-async def play(case: Case, target: TargetName, scenario: Scenario) -> Attempt:
-    """Play it once. What goes wrong is told in the attempt; only bugs and cancellation are raised."""
+async def play(case: Case, target: TargetName, scenario: Scenario, *, vcd: bool = False) -> Attempt:
+    """Play it once; `vcd` records the pins. What goes wrong is told in the attempt; only bugs and
+    cancellation are raised."""
     attempt = Attempt()
     begin = time.monotonic()
     try:
@@ -67,6 +68,7 @@ async def play(case: Case, target: TargetName, scenario: Scenario) -> Attempt:
             others=case.others,
             wires=case.wires,
             counts=case.expect.instructions is not None,
+            vcd=vcd,
         ) as rig:
             attempt.recording = rig.recording
             await _Play(rig, case, attempt).run()

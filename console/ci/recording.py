@@ -26,8 +26,11 @@ from hal.target import Event as TargetEvent
 if TYPE_CHECKING:
     from cattrs.preconf.json import JsonConverter
 
+    from emulation.pins import PinTrace
+
 EVENTS = "events.jsonl"
 FACTS = "outcome.json"
+PINS = "pins.vcd"
 SNAPSHOT = "machine.snapshot"
 """The emulated board at the failing instant."""
 
@@ -42,6 +45,7 @@ class Recording:
     received: bytearray = field(default_factory=bytearray)
     firmware: Path | None = None
     snapshot: bytes = b""
+    pins: PinTrace | None = None
     began: float = field(default_factory=time.time)
 
     def on_event(self, event: SessionEvent | FrameworkEvent) -> None:
@@ -77,6 +81,8 @@ class Recording:
         for file, name in ((self.firmware, "firmware.elf"), (module, None)):
             if file is not None and file.is_file():
                 shutil.copyfile(file, folder / (name or file.name))
+        if self.pins is not None:
+            (folder / PINS).write_text(self.pins.vcd(), encoding="ascii")
         if self.snapshot:
             (folder / SNAPSHOT).write_bytes(self.snapshot)
         (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -23,8 +23,10 @@ from console.fleet.session import Plan, Session, open_session
 from console.runs.runner import complete, prepare, task_spec
 from console.state.events import FromTarget
 from console.state.loglines import LogLine, LogLines, Origin, task_of
+from emulation.errors import EmulationError
 from emulation.faults import LinkFaults
 from emulation.machine import Capability, Machine
+from emulation.pins import PinTrace
 from emulation.wires import Harness, Wire
 from hal.boards import load_board
 from hal.target import Ended, Usage
@@ -168,13 +170,16 @@ async def open_rig(
     others: Sequence[Other] = (),
     wires: Sequence[Wire] = (),
     counts: bool = False,
+    vcd: bool = False,
 ) -> AsyncIterator[Rig]:
     """Start a master unless one is given, the target, the boards that are wired to it, and a framework; all
-    of it ends with the block. Errors of set-up are raised.
+    of it ends with the block. Errors of set-up are raised. `vcd`: what happens at the pins is recorded.
 
     NoOffer when the master does not offer the target.
     """
     recording = Recording()
+    if vcd and name.board is not None and name.emulator is not None:
+        recording.pins = PinTrace.of(name.board)
     faults = LinkFaults(seed=seed, tap=recording.on_bytes)
     harness = _harness(name, others, wires) if others or wires else None
     setup = Setup(
@@ -183,6 +188,7 @@ async def open_rig(
         on_trace=recording.on_message,
         harness=(harness, HERE) if harness is not None else None,
         counts=counts,
+        pins=recording.pins,
     )
     links = {"": faults} | {other.name: LinkFaults(seed=seed) for other in others}
     plan = Plan(framework=framework)
@@ -204,10 +210,18 @@ async def open_rig(
                         raise NoOffer(f"The master did not offer {text} within 30 s.") from None
                 yield Rig(session, name, links, recording)
             finally:
+                await _end_trace(recording, session.members.get(name.text))
                 listening.cancel()
                 await asyncio.wait([listening])
                 while not queue.empty():
                     recording.on_event(queue.get_nowait())
+
+
+async def _end_trace(recording: Recording, member: Member | None) -> None:
+    machine = member.machine if member is not None else None
+    if recording.pins is not None and machine is not None:
+        with contextlib.suppress(EmulationError):
+            recording.pins.ended((await machine.counters()).virtual_time or 0.0)
 
 
 def _name_of(other: Other, target: TargetName) -> TargetName:

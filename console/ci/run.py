@@ -87,9 +87,10 @@ class Listener:
 
 
 async def run_jobs(
-    jobs: Sequence[Job], listener: Listener, *, side_by_side: int, retries: int | None
+    jobs: Sequence[Job], listener: Listener, *, side_by_side: int, retries: int | None, vcd: bool = False
 ) -> None:
-    """Run all of them. `retries` takes the place of the pages'. What fails is told in the jobs."""
+    """Run all of them. `retries` takes the place of the pages'; `vcd` records the pins. What fails is
+    told in the jobs."""
     free = asyncio.Semaphore(side_by_side)
     ports: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # a real board runs one case at a time
 
@@ -98,7 +99,7 @@ async def run_jobs(
         async with port, free:
             for _ in range(1 + (job.scenario.retries if retries is None else retries)):
                 listener.began(job)
-                job.attempts.append(await play(job.case, job.target, job.scenario))
+                job.attempts.append(await play(job.case, job.target, job.scenario, vcd=vcd))
                 if job.attempt.met or job.attempt.missing:
                     break
             listener.ended(job)

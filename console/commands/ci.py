@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which recordings.",
 )
+@click.option("--vcd", is_flag=True, help="Record the pins: pins.vcd among a case's recording.")
 @click.option(
     "--against",
     metavar="TARGET",
@@ -68,6 +69,7 @@ def command(
     junit: Path | None,
     artifacts: Path,
     keep: str,
+    vcd: bool,
     against: str | None,
     listing: bool,
     as_json: bool,
@@ -93,7 +95,8 @@ def command(
             click.echo(f"{job.scenario.name}: {job.title}")
         return Exit.MET
     with _listener(work, as_json=as_json) as listener:
-        run_async(run_jobs(work, listener, side_by_side=jobs or os.cpu_count() or 1, retries=retries))
+        side_by_side = jobs or os.cpu_count() or 1
+        run_async(run_jobs(work, listener, side_by_side=side_by_side, retries=retries, vcd=vcd))
     verdicts = {job.verdict for job in work}
     found = compare.comparisons(work, beside) if beside is not None else []
     apart = [one for one in found if not one.same and not one.missing]

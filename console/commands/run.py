@@ -17,7 +17,9 @@ from console.errors import ConsoleError, Exit, UsageError, exit_code
 if TYPE_CHECKING:
     from console.cluster.mesos import Status
     from console.commands.shared.output import Reporter
+    from console.fleet.opening import TargetName
     from console.runs.runner import Order, Verdict
+    from emulation.pins import PinTrace
 
 _STATES = [state.value for state in TaskState if state.terminal]
 
@@ -48,6 +50,12 @@ _STATES = [state.value for state in TaskState if state.terminal]
     help='Done to the board meanwhile: "at 0.5 link drop=0.01", "at 1 power_cut 0.2"; several times.',
 )
 @click.option("--seed", default=0, show_default=True, help="Of the faults: the same one, the same fates.")
+@click.option(
+    "--vcd",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the levels of an emulated board's pins over its time, for GTKWave and sigrok.",
+)
 @click.option("--no-check", is_flag=True, help="Let the agent find what is wrong with the module.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on stdout; the last is the result."
@@ -69,6 +77,7 @@ def command(
     sensor: tuple[str, ...],
     faults: tuple[str, ...],
     seed: int,
+    vcd: Path | None,
     no_check: bool,
     as_json: bool,
     junit: Path | None,
@@ -87,6 +96,7 @@ def command(
         )
     ask = parse_ask(mem=mem, cpus=cpus, stack=stack, memory=memory, log=log, gpio=gpio, sensors=sensor)
     place = parse_name(target)
+    pins = _pins_of(place) if vcd else None
     reporter: Reporter = JsonReporter() if as_json else TextReporter()
     begin = time.monotonic()
     try:
@@ -101,6 +111,7 @@ def command(
             check=not no_check,
             faults=tuple(parse_words(text) for text in faults),
             seed=seed,
+            pins=pins,
         )
         verdict = _run(order, reporter)
     except Exception as error:
@@ -114,10 +125,25 @@ def command(
         reporter.result(False, None, str(error))
         return code
     reporter.result(not verdict.failure, verdict.status, verdict.failure)
+    if vcd and pins is not None:
+        try:
+            vcd.write_text(pins.vcd(), encoding="ascii")
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ConsoleError(f"{vcd} cannot be written: {reason}.") from error
     if junit:
         name = f"{order.module.name} on {place.text}"
         _write_junit(junit, name, verdict.seconds, verdict.status, verdict.failure)
     return Exit.NOT_MET if verdict.failure else Exit.MET
+
+
+def _pins_of(place: TargetName) -> PinTrace:
+    from emulation.pins import PinTrace
+
+    pins = PinTrace.of(place.board) if place.board is not None and place.emulator is not None else None
+    if pins is None:
+        raise UsageError(f"{place.text} has no emulated pins.", remedy="Leave --vcd out.")
+    return pins
 
 
 def split_arguments(text: str) -> list[str]:

@@ -22,6 +22,7 @@ from hal.target import Target
 if TYPE_CHECKING:
     from emulation.faults import LinkFaults
     from emulation.machine import Machine
+    from emulation.pins import PinTrace
     from emulation.wires import Harness
     from hal.link import Traced
 
@@ -117,13 +118,15 @@ def _harness(names: Iterable[TargetName], wires: Iterable[str]) -> Harness:
 class Setup:
     """How a board is brought up, beyond its name. `faults` spoil its link, `icount` N makes an emulated
     instruction take 2**N ns, `on_trace` hears every CoAP message. `harness` has the wires at it,
-    and the name that they call it by; `counts`: each of its instructions is counted (QEMU, slower)."""
+    and the name that they call it by; `counts`: each of its instructions is counted (slower). `pins` hears of
+    its pins' levels."""
 
     faults: LinkFaults | None = None
     icount: int | None = None
     on_trace: Callable[[Traced], None] | None = None
     harness: tuple[Harness, str] | None = None
     counts: bool = False
+    pins: PinTrace | None = None
 
 
 class Member:
@@ -214,11 +217,13 @@ class Member:
         if setup.harness is not None:
             harness, name = setup.harness
             self.machine = harness.open_machine(
-                name, faults=setup.faults, icount=setup.icount, counts=setup.counts
+                name, faults=setup.faults, icount=setup.icount, counts=setup.counts, pins=setup.pins
             )
         else:
             kind = f"{board.name}@{self.name.emulator}"
-            self.machine = open_machine(kind, faults=setup.faults, icount=setup.icount, counts=setup.counts)
+            self.machine = open_machine(
+                kind, faults=setup.faults, icount=setup.icount, counts=setup.counts, pins=setup.pins
+            )
         tell(f"starting {self.name.emulator}")
         await self.machine.start(self.firmware)
         return McuTarget(self.name.text, board, self.machine.connect, on_trace=setup.on_trace)

@@ -23,6 +23,7 @@ from console.guests import modules
 from console.state.events import FrameworkEvent, FromTarget, OfferChanged, Progressed, Refused
 from console.state.loglines import LogLines
 from emulation.faults import LinkFaults
+from emulation.pins import PinTrace
 from hal.errors import ModuleError
 
 
@@ -44,6 +45,8 @@ class Order:
     """What is done to the board, at seconds of its clock since the task began to run."""
     seed: int = 0
     """Of the link's faults and the flash's wear."""
+    pins: PinTrace | None = None
+    """Hears of the pins of an emulated board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ async def run_order(order: Order, reporter: Reporter) -> Verdict:
     module = await prepare(order.module, check=order.check)
     tell = session_reporter(reporter)
     plan = Plan(framework="mma run")
-    targets = () if order.faults else (order.target,)
+    targets = () if order.faults or order.pins else (order.target,)
     async with (
         open_session(targets, master=order.master, plan=plan, on_event=tell) as session,
         _faults(session, order, reporter),
@@ -79,13 +82,13 @@ async def run_order(order: Order, reporter: Reporter) -> Verdict:
 
 @asynccontextmanager
 async def _faults(session: Session, order: Order, reporter: Reporter) -> AsyncIterator[None]:
-    """Bring the target up with a link that can be spoilt, and inflict the order's faults during the body.
-    What could not be inflicted is raised when the body is done."""
-    if not order.faults:
+    """Bring the target up with a link that can be spoilt and pins that are heard of, and inflict the order's
+    faults during the body. What could not be inflicted is raised when the body is done."""
+    if not order.faults and order.pins is None:
         yield
         return
     link = LinkFaults(seed=order.seed)
-    member = await session.add(order.target, Setup(faults=link))
+    member = await session.add(order.target, Setup(faults=link, pins=order.pins))
 
     async def inflict() -> None:
         async with session.framework.listen() as queue:
