@@ -49,7 +49,7 @@ test: lint unit ## everything: also the real master and the emulated boards
 	@$(BIN)/pytest -q -m end_to_end
 
 campaigns: install ## the long runs: the gateway killed and soaked, its HTTP port and the link fuzzed, a board's power cut, clocks gone round, modules mutated
-	@$(BIN)/python tests/campaigns/gateway.py --kills 200
+	@$(BIN)/python tests/campaigns/gateway.py --kills 500
 	@$(BIN)/python tests/campaigns/gateway.py --kills 60 --troubles
 	@$(BIN)/python tests/campaigns/soak.py --minutes 30
 	@for board in stm32f4 hifive1 microbit; do $(BIN)/python tests/campaigns/days.py --days 60 --minutes 15 --board $$board || exit; done
