@@ -19,6 +19,7 @@ from dataclasses import replace
 from hal.aot.annotate import Annotator, Mark, hide, render
 from hal.aot.binary import Code, Signature
 from hal.aot.debug import Place
+from hal.aot.groups import CheckGroup, Sum, apart
 from hal.aot.instructions import (
     ACCESS,
     BLOCK,
@@ -33,6 +34,7 @@ from hal.aot.instructions import (
     END,
     GLOBAL_GET,
     GLOBAL_SET,
+    HARMLESS,
     IF,
     LOCAL_GET,
     LOCAL_SET,
@@ -59,7 +61,7 @@ from hal.aot.instructions import (
 )
 from hal.aot.loops import hoist
 from hal.aot.shared import C_TYPES, Shared
-from hal.aot.values import TOP, CheckGroup, Frame, Value, assigned, bound, fold
+from hal.aot.values import TOP, Frame, Value, assigned, bound, displace, flat_loops, fold
 from hal.errors import ModuleError
 
 FIELDS = 1024
@@ -69,10 +71,6 @@ FIELDS = 1024
 MOST_WORK = 20_000_000
 """Blocks times locals of one function: what is noted of each local at each block must fit the gateway."""
 
-HARMLESS = {0x01, 0x1A, 0x1B, LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, *range(0x41, 0x45), *ACCESS}
-HARMLESS |= {code for code, numeric in NUMERIC.items() if not numeric.traps}
-"""Instructions that bounds checks may move across: nobody observes them. (Stores end a group themselves.)"""
-
 
 class FunctionWriter:
     """Writes one function. Use once: `FunctionWriter(shared, index, code, body).write()`."""
@@ -80,6 +78,7 @@ class FunctionWriter:
     def __init__(self, shared: Shared, index: int, code: Code, body: list[Instruction]) -> None:
         self.shared = shared
         self.changes = assigned(body)
+        self.flat = flat_loops(body)
         self.index = index
         self.signature = shared.module.signature(index)
         self.body = body
@@ -224,6 +223,7 @@ class FunctionWriter:
             raise ModuleError("The module takes from an empty stack.")
         self._push_frame(instruction.code, signature, changed, count)
         frame = self.frames[-1]
+        frame.flat = self.at in self.flat
         if condition:
             frame.parameters = self.stack[frame.height :]
             self._emit(f"if (!{condition.text}) goto e{frame.label};")
@@ -420,17 +420,10 @@ class FunctionWriter:
         names = dict(zip("ab", (value.text for value in values), strict=False))
         value = self._push(numeric.result, numeric.c.format(**names), bound(numeric.name, values))
         value.index = numeric.name in ("i32.shl", "i32.mul")
+        if numeric.name == "i32.shl" and values[1].number is not None:
+            value.scaled = values[0], values[1].number & 31
         if numeric.name in ("i32.add", "i32.sub"):
-            self._displace(value, *values, sign=1 if numeric.name == "i32.add" else -1)
-
-    def _displace(self, value: Value, a: Value, b: Value, *, sign: int) -> None:
-        """Note what a sum is relative to, where one operand is constant."""
-        if a.number is not None and sign > 0:
-            a, b = b, a
-        if b.number is not None:
-            value.root = a.root
-            displacement = a.displacement + sign * b.number
-            value.displacement = (displacement + (1 << 31)) % (1 << 32) - (1 << 31)
+            displace(value, *values, sign=1 if numeric.name == "i32.add" else -1)
 
     def _select(self) -> None:
         first, second, condition = self._pop_many(3)
@@ -516,22 +509,29 @@ class FunctionWriter:
         value = self._pop() if access.store else None
         address = self._pop()
         inside = self._inside(self.at, address.bound)
+        parts = self._parts(address) if self.at in self.known.reached and not address.displacement else None
         if not inside and self.at not in self.checked:
-            self._check(address, offset + access.width)
+            parts = self._check(address, offset + access.width)
         # Of two ways to add, the one that leaves the CPU's addressing modes most to do: an index into a table
         # at a constant place (as one that is known to be small must be), or a field of what is pointed at.
         place = f"{address.text}, {offset}u"
         if offset > FIELDS or address.index or inside:
             place = f"{offset}u, {address.text}"
+        kind = ""
+        if parts and not offset:
+            place, kind = f"{parts.base}, {parts.index}", "_SUM"
         if value:
-            self._emit(f"MMA_STORE({access.c}, {place}, {value.text});")
+            self._emit(f"MMA_STORE{kind}({access.c}, {place}, {value.text});")
             self.groups.clear()
             return
         wide = C_TYPES[access.type]
         sign = access.c[0] == "s"
         cast = f"({wide})(s{access.type[1:]})" if sign else ""
         most = TOP if sign or access.type != "i32" else (1 << 8 * access.width) - 1
-        self._push(access.type, f"{cast}MMA_LOAD({access.c}, {place})", most)
+        self._push(access.type, f"{cast}MMA_LOAD{kind}({access.c}, {place})", most)
+
+    def _parts(self, address: Value) -> Sum | None:
+        return None if self.shared.grows else apart(address, self.frames, self.locals)
 
     def _inside(self, at: int, most: int = TOP) -> bool:
         """Whether a load or store provably lies in the memory that every slot has."""
@@ -546,17 +546,21 @@ class FunctionWriter:
             self._emit(hoisted.c(one_trap=self.shared.page == 1))
             self.checked.update(one.at for one in hoisted.loads)
 
-    def _check(self, address: Value, end: int) -> None:
-        """Trap unless address + end <= the memory's size, end being offset + width."""
+    def _check(self, address: Value, end: int) -> Sum | None:
+        """Trap unless address + end <= the memory's size, end being offset + width. Gives the two parts of an
+        address that is checked by them, and alone."""
         first = address.displacement
         known = self.facts.get(address.root, ())
         if any(low <= first and first + end <= high for low, high in known):
-            return
+            return None
         self.facts[address.root] = (*known[-7:], (first, first + end))
         group = self.groups.get(address.root)
-        if group is None or not group.add(first, end, self.shared.least):
-            group = self.groups[address.root] = CheckGroup(address.text, first, [(first, end)])
-            self.lines.append(group)
+        if group is not None and group.add(first, end, self.shared.least):
+            return None
+        parts = self._parts(address)
+        group = self.groups[address.root] = CheckGroup(address.text, first, [(first, end)], parts)
+        self.lines.append(group)
+        return None if first else parts
 
     def _memory(self, code: int, segment: int) -> None:
         if code == MEMORY_SIZE:

@@ -196,6 +196,10 @@ _BLOCKS = {
     0x6F: Signature((), ("externref",)),
 }
 
+HARMLESS = {0x01, 0x1A, 0x1B, LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, *range(0x41, 0x45), *ACCESS}
+HARMLESS |= {code for code, numeric in NUMERIC.items() if not numeric.traps}
+"""Instructions that bounds checks may move across: nobody observes them. (Stores end a group themselves.)"""
+
 
 def decode(module: Module, code: Code) -> list[Instruction]:
     """All instructions of a function's body. ModuleError for what no target has."""

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from itertools import count, pairwise
 from typing import NamedTuple
 
-from hal.aot import arcs
+from hal.aot import arcs, reach
 from hal.aot.arcs import ALL, FLAG, Arc, compute, join, meet, one, span, widen
 from hal.aot.binary import Module
 from hal.aot.instructions import (
@@ -43,7 +43,10 @@ from hal.aot.instructions import (
     RETURN,
     Instruction,
 )
+from hal.aot.reach import NOTHING, Kept, Reach
 
+SHL = 0x74
+"""i32.shl"""
 MOST_STEPS = 150_000
 """Instructions that all passes over all functions of a module may look at: a second or two."""
 MOST_LOCALS = 64
@@ -77,10 +80,13 @@ class Known(NamedTuple):
 
     arc: Arc
     safe: int
+    reach: Kept = ()
 
     def holds(self, other: Known) -> bool:
         """Whether it is true of all that another is true of."""
-        return self.arc.holds(other.arc) and self.safe <= other.safe
+        if not self.arc.holds(other.arc) or self.safe > other.safe:
+            return False
+        return not self.reach or reach.lasting(self.reach, other.reach) == self.reach
 
 
 Heads = dict[int, dict[int, Known]]
@@ -94,6 +100,8 @@ class Found(NamedTuple):
     """Of loads and stores by place in the body, without offsets; those that are not in it may have any."""
     safe: frozenset[int]
     """Those that can't fail since others did not before."""
+    reached: frozenset[int] = frozenset()
+    """Those of them whose index was one before."""
 
 
 class Fact(NamedTuple):
@@ -108,6 +116,12 @@ class Fact(NamedTuple):
     """It is 1 if this holds, else 0."""
     safe: int = 0
     """So many bytes from there on are in memory."""
+    reach: Reach = NOTHING
+    """What is known of sums with it."""
+    scaled: tuple[Fact, int] | None = None
+    """It is the one, shifted by the other."""
+    sum: tuple[Fact, Fact, int] | None = None
+    """It is the first, plus the second shifted by the third."""
 
 
 class Test(NamedTuple):
@@ -201,6 +215,9 @@ class _Walk:
         self.kinds = kinds
         self.parameters = parameters
         self.stops = _stops(body)
+        self.shifts = {
+            first.a & 31 for first, second in pairwise(body) if (first.code, second.code) == (0x41, SHL)
+        }
 
     def run(self, heads: Heads) -> None:
         """One pass, each loop beginning with what `heads` says of the locals that it changes."""
@@ -209,6 +226,7 @@ class _Walk:
         """What really comes to each loop's head, from before and from its end."""
         self.addresses: dict[int, Arc] = {}
         self.followed: set[int] = set()
+        self.reached: set[int] = set()
         self.ids = count(1)
         self.stack: list[Fact] = []
         zero = one(0)
@@ -223,7 +241,7 @@ class _Walk:
 
     def found(self) -> Found:
         """What the last pass saw."""
-        return Found(self.addresses, frozenset(self.followed))
+        return Found(self.addresses, frozenset(self.followed | self.reached), frozenset(self.reached))
 
     def grown(self, heads: Heads, *, hasty: bool = False) -> Heads:
         """Heads that hold what came in the last pass; the very same where they did already."""
@@ -240,13 +258,14 @@ class _Walk:
         both = join(old.arc, new.arc)
         safe = min(old.safe, new.safe)
         if hasty:
-            return Known(old.arc if both == old.arc else ALL, safe if safe == old.safe else 0)
-        return Known(widen(old.arc, both, self.stops), safe)
+            kept = reach.lasting(old.reach, new.reach)
+            return Known(old.arc if both == old.arc else ALL, safe if safe == old.safe else 0, kept)
+        return Known(widen(old.arc, both, self.stops), safe, reach.kept_both(old.reach, new.reach))
 
     # -- states ------------------------------------------------------------------------------------
 
-    def _new(self, arc: Arc = ALL, test: Test | None = None, safe: int = 0) -> Fact:
-        return Fact(arc, next(self.ids), 0, test, safe)
+    def _new(self, arc: Arc = ALL, test: Test | None = None, safe: int = 0, known: Reach = NOTHING) -> Fact:
+        return Fact(arc, next(self.ids), 0, test, safe, known)
 
     def _safe(self, fact: Fact) -> int:
         """How many bytes from a value on are in memory: that may also follow from what it is."""
@@ -255,6 +274,8 @@ class _Walk:
     def _follow(self, at: int, address: Fact, end: int) -> None:
         """Note a load or store: the trap aside, what it touches is in memory from now on."""
         self.addresses[at] = address.arc
+        if address.sum and self.state is not None and self._reach(self.state, end, *address.sum):
+            self.reached.add(at)
         if self._safe(address) >= end:
             self.followed.add(at)
             return
@@ -266,6 +287,34 @@ class _Walk:
                 if known.safe < rest <= end:
                     self.state[number] = known._replace(safe=rest)
 
+    def _reach(self, state: State, end: int, base: Fact, index: Fact, shift: int) -> bool:
+        """Note that so many bytes from base + (index << shift) on are in memory, unless that was known."""
+        key = base.root, base.far, shift
+        if any(one_.reach.get(key, 0) >= end for one_ in (index, *state) if _same(one_, index)):
+            return True
+        top = self.frames[-1].height  # what lies below outlives this block, and ways around this place
+        for facts, first in ((state, 0), (self.stack, top)):
+            for number in range(first, len(facts)):
+                if _same(facts[number], index):
+                    more = reach.grown(facts[number].reach, key, end)
+                    facts[number] = facts[number]._replace(reach=more)
+        return False
+
+    def _keep(self, state: State, number: int, at: int) -> Kept:
+        """What is known of sums with a local whose bases a loop does not change."""
+        index, kept = state[number], dict[tuple[int, int], int]()
+        wanted = index.arc.number
+        for local, base in enumerate(state) if wanted is not None or index.reach else ():
+            if local in self.changes[at] or self.kinds[local] != "i32":
+                continue
+            for shift in self.shifts:
+                size = index.reach.get((base.root, base.far, shift), 0)
+                if wanted is not None and base.safe:
+                    size = max(size, base.safe - (wanted << shift))
+                if size > 0:
+                    kept[local, shift] = size
+        return tuple(sorted(kept.items()))
+
     def _join(self, a: State | None, b: State | None) -> State | None:
         if a is None or b is None:
             return b if a is None else a
@@ -275,10 +324,11 @@ class _Walk:
                 out.append(one_)
                 continue
             safe = min(self._safe(one_), self._safe(other))
+            known = reach.both(one_.reach, other.reach)
             if one_[1:3] == other[1:3]:
-                out.append(Fact(join(one_.arc, other.arc), one_.root, one_.far, None, safe))
+                out.append(Fact(join(one_.arc, other.arc), one_.root, one_.far, None, safe, known))
             else:
-                out.append(self._new(join(one_.arc, other.arc), None, safe))
+                out.append(self._new(join(one_.arc, other.arc), None, safe, known))
         return out
 
     def _where(self, state: State | None, fact: Fact, *, true: bool) -> State | None:
@@ -413,7 +463,11 @@ class _Walk:
                 safe = a.safe - by if 0 <= by < a.safe else 0
                 self.stack.append(Fact(arc, a.root, a.far + by, None, safe))
             else:
-                self.stack.append(self._new(arc))
+                scaled = (a, b.arc.number & 31) if name == "shl" and b.arc.number is not None else None
+                if name == "add" and a.scaled:
+                    a, b = b, a
+                sum_ = (a, *b.scaled) if name == "add" and b.scaled else None
+                self.stack.append(self._new(arc)._replace(scaled=scaled, sum=sum_))
 
     def _select(self, condition: Fact, first: Fact, other: Fact) -> Fact:
         """The first where the condition is not 0."""
@@ -421,7 +475,8 @@ class _Walk:
         yes = _narrow(_narrow(first, a, name, b.arc), b, _MIRROR[name], a.arc)
         name = _INVERSE[name]
         no = _narrow(_narrow(other, a, name, b.arc), b, _MIRROR[name], a.arc)
-        return self._new(join(yes.arc, no.arc), None, min(self._safe(yes), self._safe(no)))
+        safe = min(self._safe(yes), self._safe(no))
+        return self._new(join(yes.arc, no.arc), None, safe, reach.both(yes.reach, no.reach))
 
     # -- blocks ------------------------------------------------------------------------------------
 
@@ -441,19 +496,26 @@ class _Walk:
             self._enter(at, self.state)
             changed = self.changes[at]
             known = self.heads.get(at, self.entering[at])
+            before = self.state
             self.state = [
-                self._new(known[number].arc, None, known[number].safe) if number in changed else fact
-                for number, fact in enumerate(self.state)
+                self._begin(before, known[number]) if number in changed else fact
+                for number, fact in enumerate(before)
             ]
+
+    def _begin(self, before: State, known: Known) -> Fact:
+        """A local in a loop that changes it."""
+        sums = {(before[n].root, before[n].far, shift): size for (n, shift), size in known.reach}
+        return self._new(known.arc, None, known.safe, sums)
 
     def _enter(self, at: int, state: State) -> None:
         """Note what comes to a loop's head."""
         before, now = self.entering.get(at), {}
         for number in self.changes[at]:
-            arc, safe = state[number].arc, self._safe(state[number])
+            arc, safe, kept = state[number].arc, self._safe(state[number]), self._keep(state, number, at)
             if before:
                 arc, safe = join(before[number].arc, arc), min(before[number].safe, safe)
-            now[number] = Known(arc, safe)
+                kept = reach.kept_both(before[number].reach, kept)
+            now[number] = Known(arc, safe, kept)
         self.entering[at] = now
 
     def _end(self) -> None:
@@ -507,6 +569,10 @@ _ARITY = {
     0xFC11: (3, 0),  # table.fill
 }
 """Values that the remaining instructions take and give."""
+
+
+def _same(a: Fact, b: Fact) -> bool:
+    return a.root == b.root and a.far == b.far
 
 
 def _narrow(value: Fact, fact: Fact, name: str, other: Arc) -> Fact:

@@ -1,4 +1,4 @@
-"""What is known of a function's values while it is written: bounds, distances, checks, blocks."""
+"""What is known of a function's values while it is written: bounds, distances, blocks."""
 
 from __future__ import annotations
 
@@ -28,50 +28,13 @@ class Value:
     """It was scaled, as indices into arrays are."""
     local: int | None = None
     """The text names this C local, which a later local.set would change."""
+    parts: tuple[Value, Value] | None = None
+    """The value that is its root is the sum of these two."""
+    scaled: tuple[Value, int] | None = None
+    """It is the one, shifted by the other."""
 
     def __post_init__(self) -> None:
         self.root = self.root or self.id
-
-
-@dataclass(slots=True)
-class CheckGroup:
-    """One bounds check for several accesses at constant distances, placed before the first of them.
-
-    It compares once, for the whole stretch. Should that fail, as it also does where only the stretch wraps
-    around, it checks one after the other in the program's order, so that a trap is a trap. That may come
-    early: only what nobody can observe lies in between.
-    """
-
-    text: str
-    first: int
-    """Displacement of what `text` names."""
-    parts: list[tuple[int, int]]
-    """(displacement, end): bytes from there on, so many."""
-
-    def add(self, displacement: int, end: int, least: int) -> bool:
-        """Take one more into it; False if the stretch would be too long."""
-        low = min(displacement, *(place for place, _ in self.parts))
-        high = max(displacement + end, *(place + size for place, size in self.parts))
-        if high - low > least:
-            return False
-        self.parts.append((displacement, end))
-        return True
-
-    def c(self, least: int) -> str:
-        """As C statements."""
-        checks = [self._one(displacement, end, least) for displacement, end in self.parts]
-        if len(checks) == 1:
-            return checks[0]
-        low = min(displacement for displacement, _ in self.parts)
-        high = max(displacement + end for displacement, end in self.parts)
-        return f"if (MMA_OUTSIDE({self._at(low)}, {high - low}u)) {{ {' '.join(checks)} }}"
-
-    def _one(self, displacement: int, end: int, least: int) -> str:
-        return f"{'MMA_CHECK' if end <= least else 'MMA_CHECK_FAR'}({self._at(displacement)}, {end}u);"
-
-    def _at(self, displacement: int) -> str:
-        far = (displacement - self.first) & TOP
-        return f"({self.text} + {far}u)" if far else self.text
 
 
 @dataclass(slots=True)
@@ -91,6 +54,21 @@ class Frame:
     dead: bool = False
     """Unreachable code follows until its end."""
     dead_at_start: bool = False
+    flat: bool = False
+    """A loop that has none in it."""
+
+
+def displace(value: Value, a: Value, b: Value, *, sign: int) -> None:
+    """Note what a sum or difference is relative to where one operand is constant, else what it is made of."""
+    if a.number is not None and sign > 0:
+        a, b = b, a
+    if b.number is not None:
+        value.root = a.root
+        displacement = a.displacement + sign * b.number
+        value.displacement = (displacement + (1 << 31)) % (1 << 32) - (1 << 31)
+        value.parts = a.parts
+    elif sign > 0:
+        value.parts = (a, b)
 
 
 def assigned(body: list[Instruction]) -> dict[int, set[int]]:
@@ -106,6 +84,21 @@ def assigned(body: list[Instruction]) -> dict[int, set[int]]:
         elif instruction.code == END and len(open_blocks) > 1:
             inner = open_blocks.pop()
             out[open_blocks[-1]] |= out[inner]
+    return out
+
+
+def flat_loops(body: list[Instruction]) -> set[int]:
+    """The loops that have none in them, by place: what is done often is done there."""
+    out: set[int] = set()
+    open_blocks: list[int] = []
+    for place, instruction in enumerate(body):
+        if instruction.code in (BLOCK, LOOP, IF):
+            if instruction.code == LOOP:
+                out.difference_update(open_blocks)
+                out.add(place)
+            open_blocks.append(place)
+        elif instruction.code == END and open_blocks:
+            open_blocks.pop()
     return out
 
 

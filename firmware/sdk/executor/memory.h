@@ -41,7 +41,23 @@ static u32 mma_pages = (u32)(MMA_DECLARED / MMA_PAGE);
         if (MMA_OUTSIDE(address, end)) MMA_TRAP_ACCESS(address, end);                                        \
     } while (0)
 
-// The same for any `end`, up to 2^32 + 7.
+// Whether base + index may end outside: where it says no it does not. `base` stays the same in the loop around,
+// so the indices that end inside are counted before it, and none of those wraps around.
+#define MMA_INDICES(base, end)                                                                               \
+    ((base) < MMA_LIMIT - (end) + 1 ? MMA_LIMIT - (end) + 1 - (base) : 0)
+#define MMA_PAST(base, index, end) MMA_UNLIKELY((index) >= MMA_INDICES(base, end))
+
+// The same for base + (index << shift).
+#define MMA_PAST_SCALED(base, index, shift, end)                                                             \
+    MMA_UNLIKELY((index) >= (MMA_INDICES(base, end) + (1u << (shift)) - 1) >> (shift))
+#define MMA_CHECK_SCALED(base, index, shift, end)                                                            \
+    do {                                                                                                     \
+        u32 again = index;                                                                                   \
+        __asm__("" : "+r"(again));                                                                           \
+        MMA_CHECK((base) + (again << (shift)), end);                                                         \
+    } while (0)
+
+// MMA_CHECK for any `end`, up to 2^32 + 7.
 #define MMA_CHECK_FAR(address, end)                                                                          \
     do {                                                                                                     \
         if (MMA_UNLIKELY((u64)(address) + (end) > MMA_LIMIT)) MMA_TRAP_ACCESS(address, end);                 \
@@ -53,6 +69,14 @@ MMA_INLINE u8 *mma_base(void) {
     __asm__("" : "=r"(base) : "0"(mma_memory));
     return base;
 }
+
+// A place in it whose address is a sum that may wrap around. Where it is as wide as a pointer, the first part
+// can be added to the base before a loop that it stays the same in.
+#if __SIZEOF_POINTER__ == 4
+#define MMA_PLACE(base, index) ((uptr)mma_base() + (base) + (index))
+#else
+#define MMA_PLACE(base, index) ((uptr)mma_base() + (u32)((base) + (index)))
+#endif
 
 // One access each, checked before. WASM lets every address be unaligned: some CPUs don't.
 // (MMA_STRICT_ALIGNMENT lets tests on another CPU take their part.)
@@ -66,6 +90,12 @@ MMA_INLINE u8 *mma_base(void) {
     }                                                                                                        \
     MMA_INLINE void mma_store_##type(u32 address, u32 offset, type value) {                                  \
         ((struct mma_##type *)(mma_base() + (uptr)address + (uptr)offset))->value = value;                   \
+    }                                                                                                        \
+    MMA_INLINE type mma_load_sum_##type(u32 base, u32 index) {                                               \
+        return ((const struct mma_##type *)MMA_PLACE(base, index))->value;                                   \
+    }                                                                                                        \
+    MMA_INLINE void mma_store_sum_##type(u32 base, u32 index, type value) {                                  \
+        ((struct mma_##type *)MMA_PLACE(base, index))->value = value;                                        \
     }
 #else
 u32 mma_unaligned_u16(const u8 *from);
@@ -101,6 +131,10 @@ void mma_unaligned_store_u64(u8 *to, u64 value);
             bits out;                                                                                        \
         } value = {.in = wanted};                                                                            \
         mma_unaligned_store_##bits(to, value.out);                                                           \
+    }                                                                                                        \
+    MMA_INLINE type mma_load_sum_##type(u32 base, u32 index) { return mma_load_##type(base + index, 0); }    \
+    MMA_INLINE void mma_store_sum_##type(u32 base, u32 index, type value) {                                  \
+        mma_store_##type(base + index, 0, value);                                                            \
     }
 #endif
 
@@ -118,6 +152,8 @@ MMA_ACCESS(double, u64)
 
 #define MMA_LOAD(type, address, offset) mma_load_##type(address, offset)
 #define MMA_STORE(type, address, offset, value) mma_store_##type(address, offset, (type)(value))
+#define MMA_LOAD_SUM(type, base, index) mma_load_sum_##type(base, index)
+#define MMA_STORE_SUM(type, base, index, value) mma_store_sum_##type(base, index, (type)(value))
 
 // -- bulk memory -------------------------------------------------------------------------------------
 
