@@ -7,9 +7,9 @@ Bounds checks are the price of the sandbox, so each is left out that provably ca
 - the address is a constant, or has a small upper bound (a masked index into a table, or one that a loop and
   its compares keep small: hal.aot.ranges), and ends within the memory that every slot of this module has
   (`Shared.least`);
-- the same stretch was checked on every way to here (memory never shrinks);
-accesses at constant distances from each other, with nothing observable in between, share one check; and those
-of a loop that only counts and loads are made before it (hal.aot.loops).
+- the same stretch, or index, was checked on every way to here (memory never shrinks; hal.aot.reach);
+accesses at constant distances, with nothing observable in between, share one check; those of a loop that only
+counts and loads are made before it (hal.aot.loops); others compare with what was (hal.aot.groups).
 """
 
 from __future__ import annotations
@@ -66,7 +66,6 @@ from hal.errors import ModuleError
 
 FIELDS = 1024
 """Offsets up to this are taken for fields of a structure, larger ones for arrays at constant places."""
-
 
 MOST_WORK = 20_000_000
 """Blocks times locals of one function: what is noted of each local at each block must fit the gateway."""
@@ -509,7 +508,8 @@ class FunctionWriter:
         value = self._pop() if access.store else None
         address = self._pop()
         inside = self._inside(self.at, address.bound)
-        parts = self._parts(address) if self.at in self.known.reached and not address.displacement else None
+        reached = self.at in self.known.reached and not address.displacement
+        parts = apart(address, self.frames, self.locals) if reached and not self.shared.grows else None
         if not inside and self.at not in self.checked:
             parts = self._check(address, offset + access.width)
         # Of two ways to add, the one that leaves the CPU's addressing modes most to do: an index into a table
@@ -529,9 +529,6 @@ class FunctionWriter:
         cast = f"({wide})(s{access.type[1:]})" if sign else ""
         most = TOP if sign or access.type != "i32" else (1 << 8 * access.width) - 1
         self._push(access.type, f"{cast}MMA_LOAD{kind}({access.c}, {place})", most)
-
-    def _parts(self, address: Value) -> Sum | None:
-        return None if self.shared.grows else apart(address, self.frames, self.locals)
 
     def _inside(self, at: int, most: int = TOP) -> bool:
         """Whether a load or store provably lies in the memory that every slot has."""
@@ -557,7 +554,7 @@ class FunctionWriter:
         group = self.groups.get(address.root)
         if group is not None and group.add(first, end, self.shared.least):
             return None
-        parts = self._parts(address)
+        parts = None if self.shared.grows else apart(address, self.frames, self.locals)
         group = self.groups[address.root] = CheckGroup(address.text, first, [(first, end)], parts)
         self.lines.append(group)
         return None if first else parts

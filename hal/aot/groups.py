@@ -1,4 +1,4 @@
-"""Bounds checks as C: one for several accesses, and those of a loop whose addresses are partly the same in it."""
+"""Bounds checks as C: one for several accesses, and those whose address partly stays the same in a loop."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ Reach = Mapping[tuple[int, int, int], int]
 """Bytes by (root of the base, what it is more than that, shift): see hal.aot.ranges.Fact."""
 
 Kept = tuple[tuple[tuple[int, int], int], ...]
-"""The same for a loop's head, by (local that is the base, shift), sorted: the loop does not change the base."""
+"""The same for a loop's head, by (local that is the base, shift), sorted. The loop changes no base."""
 
 NOTHING: Reach = {}
 MOST = 16
