@@ -78,14 +78,15 @@ def _refusal(name: str, reason: str) -> UnsafeMessageError:
 def _check_resources(name: str, resources: Iterable[mesos.Resource], *, allocated: bool = False) -> None:
     """What Resources::validate (src/common/resources.cpp) demands, and allocation roles where needed."""
     for resource in resources:
-        problem = _resource_problem(resource)
+        problem = resource_problem(resource)
         _require(problem is None, name, f"its resource {resource.name!r} {problem}")
         if allocated:
             has_role = resource.HasField("allocation_info") and bool(resource.allocation_info.role)
             _require(has_role, name, f"its resource {resource.name!r} has no allocation_info.role")
 
 
-def _resource_problem(resource: mesos.Resource) -> str | None:
+def resource_problem(resource: mesos.Resource) -> str | None:
+    """What a master would not take of it, or None."""
     if not resource.name:
         return "has no name"
     held = [kind for kind in ("scalar", "ranges", "set") if resource.HasField(kind)]

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 from google.protobuf.message import DecodeError, Message
 
 from agent.errors import DamagedError
+from agent.guard import resource_problem
 from agent.proto import mesos_pb2 as mesos
 from agent.proto import messages_pb2 as internal
 from agent.records import TaskRecord
@@ -82,7 +83,7 @@ class Shelf:
             "SELECT body FROM updates WHERE agent = ? ORDER BY position", self._name
         )
         operations = await self._store.read("SELECT body FROM operations WHERE agent = ?", self._name)
-        return Recovered(
+        found = Recovered(
             agent_id=agent_id,
             hostname=hostname,
             drain=None if drain is None else _parse(mesos.DrainConfig, drain),
@@ -93,6 +94,8 @@ class Shelf:
             info=None if info is None else _parse(mesos.SlaveInfo, info),
             updates=tuple(_parse(internal.StatusUpdate, body) for (body,) in updates),
         )
+        _require_sound(found)
+        return found
 
     def save_agent(self, info: mesos.SlaveInfo) -> None:
         """The master knows the agent, by its id, as `info`."""
@@ -180,6 +183,18 @@ class Shelf:
     def drop_update(self, uuid: bytes) -> None:
         """It was acknowledged."""
         self._store.write("DELETE FROM updates WHERE agent = ? AND uuid = ?", self._name, uuid)
+
+
+def _require_sound(found: Recovered) -> None:
+    """ValueError for resources with which no master would take us back: they were written otherwise."""
+    parts = [
+        (f"task {task.id}", (*task.info.resources, *task.info.executor.resources)) for task in found.tasks
+    ]
+    for what, resources in (("the reservations", found.resources), *parts):
+        for resource in resources:
+            problem = resource_problem(resource)
+            if problem is not None:
+                raise ValueError(f"of {what} the resource {resource.name!r} {problem}")
 
 
 def _parse(kind: type[_M], body: bytes) -> _M:

@@ -11,10 +11,13 @@ import pytest
 from doubles import MODULE, MasterDouble, TargetDouble, run_task
 
 from agent.config import AgentConfig
-from agent.errors import StoreError
+from agent.errors import DamagedError, StoreError
 from agent.events import Registered, Stopped
 from agent.gateway import STORE_NAME, Gateway
 from agent.proto import mesos_pb2 as mesos
+from agent.records import TaskRecord
+from agent.shelf import Shelf
+from agent.store import Store
 
 ROUNDS = 16
 
@@ -84,3 +87,20 @@ async def test_records_spoilt_anywhere_end_in_words_or_serve(
                 assert await outcome(master, folder, strict=False) == "registered"
     assert words - {"registered"}, "no damage was seen"
     assert not [record for record in caplog.records if record.exc_info], "an exception without words"
+
+
+async def test_resources_that_no_master_takes_are_damage(tmp_path: Path) -> None:
+    """A bit in a number: the guard would hold back each registration, and nobody would hear of it."""
+    store = Store(tmp_path / STORE_NAME)
+    await store.open()
+    try:
+        shelf = Shelf(store, "board")
+        info = mesos.TaskInfo(name="task")
+        info.task_id.value, info.slave_id.value = "T0", "S0"
+        info.resources.add(name="cpus", type=mesos.Value.SCALAR).scalar.value = 2.9e-40
+        shelf.save_agent(mesos.SlaveInfo(hostname="h", id=mesos.SlaveID(value="S0")))
+        shelf.save_task(TaskRecord(info, "F0", "T0", container_id="c"))
+        with pytest.raises(DamagedError, match=r"of task T0 the resource 'cpus' is 2\.9e-40"):
+            await shelf.load()
+    finally:
+        await store.close()
