@@ -422,8 +422,23 @@ ODD = {
         + _code("(i32.div_s (i32.const 0x80000000) (i32.sub (i32.load (i32.const 0)) (i32.const 1)))"),
         "trap integer overflow",
     ),
-    "imports of WASI": Attack(
-        '(import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))' + _main(""), "rejected"
+    "imports of another WASI": Attack(
+        '(import "wasi_unstable" "proc_exit" (func (param i32)))' + _main(""), "rejected"
+    ),
+    "pointers of WASI calls that lead outside": Attack(
+        '(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))'
+        '(import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))'
+        '(memory 1) (global (export "__heap_base") i32 (i32.const 256))'
+        '(data (i32.const 8) "\\f0\\ff\\ff\\ff\\20\\00\\00\\00")'
+        + _code(
+            "(local.set $n (call $write (i32.const 1) (i32.const -8) (i32.const 1) (i32.const 0)))"
+            "(local.set $n (i32.add (local.get $n)"
+            " (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0))))"
+            "(local.set $n (i32.add (local.get $n)"
+            " (call $write (i32.const 1) (i32.const 0) (i32.const -1) (i32.const 0))))"
+            "(i32.sub (i32.add (local.get $n) (call $random (i32.const 16) (i32.const -1))) (i32.const 84))"
+        ),
+        "exit 0",
     ),
     "an import of another type": Attack(
         '(import "mma" "log" (func $l (param i64 i64) (result i32)))' + _main(""), "rejected"
