@@ -142,12 +142,14 @@ class ConsoleApp(App[None]):
 
     def redraw(self) -> None:
         """Show the newest state on every screen of the present mode."""
-        self._redrawn = time.monotonic()
+        begun = time.monotonic()
         for screen in self.screen_stack:
             if isinstance(screen, View):
                 screen.draw()
             elif hasattr(screen, "refresh_targets"):
                 screen.refresh_targets()
+        self._redrawn = time.monotonic()
+        self.call_after_refresh(lambda: self._feed.drawn(time.monotonic() - begun))
 
     def on_state_changed(self) -> None:
         """After an event, at most thirty times a second."""
@@ -211,6 +213,7 @@ class ConsoleApp(App[None]):
         """Textual's entry for every key and click."""
         if isinstance(event, InputEvent):
             self._collector.busy()
+            self._feed.give_way()
         return super().on_event(event)
 
     def open_session(self) -> None:

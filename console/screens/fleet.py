@@ -18,7 +18,7 @@ from console.widgets.table import Column, Table
 
 
 def _is_host(row: FleetRow) -> bool:
-    return row.target.name.partition("-")[0] == "host"
+    return row.target.name == "host" or row.target.name.startswith("host-")
 
 
 def _state(row: FleetRow, cells: int) -> Line:
@@ -80,8 +80,8 @@ COLUMNS: tuple[Column[FleetRow], ...] = (
 @Once
 def _free(rows: Sequence[FleetRow]) -> int | None:
     """Bytes that all boards have; None where there is none."""
-    boards = [row for row in rows if row.target.mem_bytes and not _is_host(row)]
-    return sum(row.free for row in boards) if boards else None
+    free = [row.free for row in rows if row.mem and not _is_host(row)]
+    return sum(free) if free else None
 
 
 def _search(row: FleetRow) -> str:

@@ -374,6 +374,9 @@ class ListView(View):
         """The detail of the row under the cursor."""
         key = self.table.selected_key
         self.detail.show(lambda width: self.page(key, width))
+        self.call_after_refresh(self._redraw_below)  # a frame of its own: keys get in between
+
+    def _redraw_below(self) -> None:
         source, title = self.below()
         below = self.query_one("#below", LogView)
         below.border_title = title

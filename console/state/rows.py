@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from console.cluster.mesos import Offer, Task, TaskState, format_ranges, mem_bytes
 from console.debug.words import held
@@ -54,13 +55,14 @@ def task_mark(state: TaskState) -> tuple[str, Tone]:
     return TASK_MARKS.get(state, ("✗", Tone.BAD))
 
 
-@dataclass(frozen=True, slots=True)
-class FleetRow:
-    """A target and what it carries."""
+class FleetRow(NamedTuple):
+    """A target and what it carries. A tuple: thousands are made for every reading of a fleet."""
 
     target: Target
+    mem: int
+    """Bytes in all; 0 while unknown."""
     taken: int
-    """Bytes given away."""
+    """Bytes of them given away."""
     tasks: int
     held: bool = False
     """By the debugger."""
@@ -68,12 +70,12 @@ class FleetRow:
     @property
     def free(self) -> int:
         """Bytes that are left."""
-        return max(0, self.target.mem_bytes - self.taken)
+        return max(0, self.mem - self.taken)
 
     @property
     def share(self) -> float:
         """Of its memory that is given away."""
-        return self.taken / self.target.mem_bytes if self.target.mem_bytes else 0.0
+        return self.taken / self.mem if self.mem else 0.0
 
     @property
     def load(self) -> float:
@@ -85,15 +87,15 @@ def fleet_rows(state: State) -> list[FleetRow]:
     """Every target, in the order they were named."""
     ours, held_by_ours = _ours(state.tasks)
     load = dict(held_by_ours)
-    for one in state.executors.values():
-        if one.task_id not in ours and one.ended is None:
+    for task_id, one in state.executors.items():
+        if task_id not in ours and one.ended is None:
             taken, tasks = load.get(one.target, (0, 0))
             load[one.target] = (taken + one.held_bytes, tasks + 1)
     stopped = state.debug.target if held(state.debug, state.debug.target) else None
     nothing = (0, 0)
     return [
-        FleetRow(target, *load.get(target.name, nothing), target.name == stopped)
-        for target in state.targets.values()
+        FleetRow(target, target.mem_bytes, *load.get(name, nothing), name == stopped)
+        for name, target in state.targets.items()
     ]
 
 

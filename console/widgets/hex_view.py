@@ -36,7 +36,7 @@ class HexView(LinesView):
         self._bytes = shown
         rows = -(-len(shown.data) // self.row) if shown is not None else 0
         self.extend_to(rows)
-        self.refresh()
+        self.renew()
 
     @property
     def row(self) -> int:

@@ -181,11 +181,12 @@ class LogView(LinesView):
         self.extend_to(max(1, len(self._shown) - self._cut))
         if self.following:
             self.go(self.max_scroll_y)
-        else:
-            self._unseen += grown
-            if gone:  # hold the lines that are being read in place
-                self.go(max(0, self.scroll_offset.y - gone))
-        self.refresh()
+            self.refresh()
+            return
+        self._unseen += grown
+        if gone:  # hold the lines that are being read in place
+            self.go(max(0, self.scroll_offset.y - gone))
+        self.renew()
 
     def _trim(self) -> int:
         first, start = self._ring.first, self._cut
@@ -229,7 +230,7 @@ class LogView(LinesView):
             before = (Span(" " * width(before)),)
         return (*before, *text_spans(entry, pieces[part] if part < len(pieces) else "", self._wanted))
 
-    def render_line(self, y: int) -> Strip:
+    def window_line(self, y: int) -> Strip:
         """Line `y` of the window; the one that a search led to stands out."""
         number = y + self.scroll_offset.y
         place = number + self._cut

@@ -55,4 +55,4 @@ class Page(LinesView):
             return
         self._lines = lines
         self.extend_to(len(lines))
-        self.refresh()
+        self.renew()

@@ -46,7 +46,7 @@ class SourceView(LinesView):
             self._stop = stop
             self.place(self.here)
         self.extend_to(len(self._rows))
-        self.refresh()
+        self.renew()
 
     def _read(self, view: DebugView) -> None:
         self._addresses = []
@@ -111,7 +111,7 @@ class SourceView(LinesView):
     def on_resize(self) -> None:
         self.place(self.cursor)
 
-    def render_line(self, y: int) -> Strip:
+    def window_line(self, y: int) -> Strip:
         """One row with its gutter."""
         row = y + self.scroll_offset.y
         under = self.cursor_style() if row == self.cursor and self._rows else None

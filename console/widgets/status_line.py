@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from console.look.figures import clock_text, counted
 from console.look.spans import Line, Span, Tone, line, width
-from console.state.model import Link, State, short_id
+from console.state.model import Link, State, Target, short_id
 from console.state.rows import LINK_MARKS
 from console.widgets.lines import OneLine
 
@@ -62,16 +62,19 @@ def _facts(state: State, tight: bool) -> Iterable[Line]:
         yield line(Span("✗ " if tone is Tone.BAD else "◐ ", tone), Span(_short(master.message), tone))
     if master.framework_id:
         yield line(Span("fw " if tight else "framework ", Tone.DIM), _framework(master.framework_id))
-    agents = sum(bool(target.agent_id) for target in state.targets.values())
-    yield line(counted(agents, "agent"))
-    links = [target.link for target in state.targets.values()]
-    if links:
-        up = sum(link in (Link.UP, Link.ELSEWHERE) for link in links)
+    yield line(counted(len(state.targets) - _unknown(state.targets), "agent"))
+    if links := [target.link for target in state.targets.values()]:
+        up = links.count(Link.UP) + links.count(Link.ELSEWHERE)
         dots = [Span(*LINK_MARKS[link]) for link in links] if len(links) <= _DOTS else []
         tone = Tone.TEXT if up == len(links) else Tone.WARN
         yield line(Span("link ", Tone.DIM), *dots, Span(f"{' ' if dots else ''}{up}/{len(links)}", tone))
     running = len(state.living_tasks)
     yield line(counted(running, "task"))
+
+
+def _unknown(targets: Mapping[str, Target]) -> int:
+    """Targets whose agent the master did not tell of yet."""
+    return [target.agent_id for target in targets.values()].count("")
 
 
 def _framework(identifier: str) -> str:

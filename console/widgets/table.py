@@ -98,6 +98,8 @@ class Table(LinesView, Generic[R]):
         self._reverse = False
         self._where = Filter()
         self._widths: list[tuple[Column[R], int]] = []
+        self._made: dict[int, tuple[R, bool]] = {}
+        """By line of the window: the row that was last made there, and whether the cursor was on it."""
 
     # -- what it shows
 
@@ -158,7 +160,7 @@ class Table(LinesView, Generic[R]):
         self._cursor = min(self._cursor, max(0, len(rows) - 1)) if place is None else place
         self.extend_to(len(rows) + self._head)
         self._told(force=tell)
-        self.refresh()
+        self.renew()
 
     def _told(self, *, force: bool = False) -> None:
         """Tell where the cursor is, if that is news."""
@@ -203,14 +205,14 @@ class Table(LinesView, Generic[R]):
             widths.append((column, column.cells + extra))
         self._widths = widths
 
-    def render_line(self, y: int) -> Strip:
+    def window_line(self, y: int) -> Strip:
         """The head, a row, or what to say of emptiness."""
         cells = self.cells
         if y < self._head:
             return self.strip(self._head_line(), cells)
         number = y - self._head + self.scroll_offset.y
         if number < len(self._rows):
-            return self._row_strip(number, cells)
+            return self._row_strip(y, number, cells)
         if not self._rows:
             return self.strip(self._empty_line(y - self._head), cells)
         return self.strip((), cells)
@@ -225,9 +227,19 @@ class Table(LinesView, Generic[R]):
                 title += " ▼" if self._reverse else " ▲"
             yield from fit((Span(title, Tone.HEAD),), cells, right=column.right)
 
-    def _row_strip(self, number: int, cells: int) -> Strip:
+    def looks_new(self, y: int) -> bool:
+        """The same row is not made again to see that it looks the same."""
+        number = y - self._head + self.scroll_offset.y
+        if y >= self._head and number < len(self._rows):
+            made = self._made.get(y)
+            if made is not None and made == (self._rows[number], number == self._cursor):
+                return False
+        return super().looks_new(y)
+
+    def _row_strip(self, y: int, number: int, cells: int) -> Strip:
         row = self._rows[number]
         here = number == self._cursor
+        self._made[y] = (row, here)
         spans = [Span("▌ " if here and self.has_focus else "  ", Tone.MARK)]
         for place, (column, room) in enumerate(self._widths):
             if place:
