@@ -60,6 +60,8 @@ class Wish:
     """Address of somebody else's GDB server."""
     restored: Path | None = None
     """A folder with a board's firmware and its snapshot, to go back to."""
+    opens: tuple[str, ...] = ()
+    """Keys of values that show what they are made of."""
     sets: tuple[str, ...] = ()
     """`count = 5` and the like, done at the first stop."""
 
@@ -98,6 +100,13 @@ class Wish:
     "--back", default=0, metavar="N", help="With --json or --batch: then N lines backwards, where it can."
 )
 @click.option("--watch", "watches", multiple=True, metavar="EXPRESSION", help="Tell its value at each stop.")
+@click.option(
+    "--open",
+    "opens",
+    multiple=True,
+    metavar="EXPRESSION",
+    help="With --json or --batch: what a variable, a member or a pointer is made of, too; several times.",
+)
 @click.option("--stop-on-trap", "trap", is_flag=True, help="Stop when an executor traps.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each stop, and the end.")
 @click.option(
@@ -127,6 +136,7 @@ def command(
     sets: tuple[str, ...],
     back: int,
     watches: tuple[str, ...],
+    opens: tuple[str, ...],
     trap: bool,
     as_json: bool,
     timeout: float,
@@ -180,11 +190,13 @@ def command(
         probe,
         serve,
         gdb,
+        opens=opens,
         sets=sets,
     )
-    if sets and not wish.ours:
+    if (sets or opens) and not wish.ours:
         raise UsageError(
-            "--set is for our debugger.", remedy="Add --json or --batch, or `-x 'set var …'` for GDB."
+            f"--{'set' if sets else 'open'} is for our debugger.",
+            remedy="Add --json or --batch, or give GDB a command by -x.",
         )
     if serve is not None:
         return run_async(_serve(wish))
@@ -317,6 +329,9 @@ async def _print_stops(wish: Wish) -> int:
 
 
 async def _stops(debugger: Debugger, target: McuTarget | None, wish: Wish) -> int:
+    for path in wish.opens:
+        await debugger.open_value(path)
+        await debugger.open_value(f"watch {path}")
     for expression in wish.watches:
         await debugger.watch(expression)
     for place in wish.breaks:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import re
 
+from console.debug.guest import Guest
 from console.errors import UsageError
 from emulation.gdb.errors import GdbError
 from emulation.gdb.peripherals import Peripherals
 from emulation.gdb.session import Session
+from hal.layout import Kind
 
 _PARTS = re.compile(r"(?P<left>[^=<>!]+?)\s*=\s*(?P<right>[^=].*)")
 
 
-async def assign(live: Session, peripherals: Peripherals | None, text: str, frame: int = 0) -> None:
+async def assign(
+    live: Session,
+    peripherals: Peripherals | None,
+    text: str,
+    frame: int = 0,
+    guest: Guest | None = None,
+) -> None:
     """`count = n + 1`, `r4 = 0x10`, `GPIOA.ODR = 1`, `RCC.CR.HSEON = 1`: the right side is C, as GDB reads it
-    in a frame of the stack, counted from the innermost.
+    in a frame of the stack, counted from the innermost. What lies in a guest's memory is found by its module:
+    `first.next->at.x = 3`.
 
     UsageError for what is none of these; GdbError and SvdError say why it cannot be written.
     """
@@ -27,6 +36,11 @@ async def assign(live: Session, peripherals: Peripherals | None, text: str, fram
         names = {one.name.lower(): one.name for one in peripherals.device.peripherals}
         if head.lower() in names:
             return await _to_device(live, peripherals, names[head.lower()], rest, right)
+    held = await guest.find(left) if guest is not None else None
+    if guest is not None and held is not None and held.offset is not None:
+        what = "double" if held.type.kind is Kind.FLOAT else "unsigned long long"
+        value = await live.data.evaluate(f"({what})({right})", frame=frame)
+        return await live.data.write(guest.address(held), guest.encoded(held, value))
     try:
         await live.data.evaluate(f"{left} = {right}", frame=frame)
     except GdbError:

@@ -379,6 +379,12 @@ class Debugger:
             self._watches.append(expression)
         await self._refresh()
 
+    async def open_value(self, key: str) -> None:
+        """Show what a value of the view is made of, by its key; or no longer."""
+        if self._looker is not None:
+            self._looker.opened.turn(key)
+            await self._refresh()
+
     async def look_at(self, expression: str, size: int = MEMORY) -> None:
         """Show memory at an address or an expression's value."""
         address = await self._live.data.address_of(expression)
@@ -397,7 +403,8 @@ class Debugger:
 
     async def assign(self, text: str) -> None:
         """Write a variable, a register, or a peripheral's register or field (console.debug.assign)."""
-        await assign(self._live, self._peripherals, text, self.view.frame)
+        guest = self._looker.guest if self._looker is not None else None
+        await assign(self._live, self._peripherals, text, self.view.frame, guest)
         self._say("typed", f"set {text}")
         await self._refresh()
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from dataclasses import replace
 
+from console.debug.guest import Guest, program_of
 from console.debug.kernel import Table
+from console.debug.members import KernelMembers, Members, Opened, flattened
 from console.debug.tenants import Tenants, task_of
 from console.debug.view import Bits, Break, Bytes, Code, Frame, Register, Slot, Spot, Text, Value
 from emulation.gdb import facts
@@ -35,6 +39,10 @@ class Looker:
         self._before: dict[str, str] = {}
         self._now: dict[str, str] = {}
         self._place = ""
+        self.opened = Opened()
+        """Which values show what they are made of."""
+        self.guest: Guest | None = None
+        """The values of the executor whose function is looked at."""
 
     def owner(self, address: int) -> str:
         """Whose code: an executor's task, else the kernel."""
@@ -72,6 +80,7 @@ class Looker:
         shown: dict[str, Value] = {}
         hidden = 0
         placed = self._tenants.at(spot.address)
+        self.guest = await self._guest_of(placed, spot.function)
         found = await self._session.stack.variables(level)
         if any(one.value is None for one in found):  # structures and arrays
             values = {one.name: one.value for one in await self._session.stack.variables(level, nested=True)}
@@ -82,15 +91,40 @@ class Looker:
                 continue
             if one.name not in shown:  # of the same name, the innermost comes first
                 shown[one.name] = await self._value(one, placed)
-        return tuple(shown.values()), hidden
+        return await flattened(shown.values(), self._members(level), self.opened, self._note), hidden
+
+    def _members(self, level: int) -> Members:
+        return self.guest or KernelMembers(self._session, level)
+
+    async def _guest_of(self, placed: Placed | None, function: str) -> Guest | None:
+        if placed is None:
+            return None
+        program = await asyncio.to_thread(program_of, placed.image.module)
+        return Guest(program, placed, function, self._session.data.read) if program is not None else None
 
     async def _value(self, one: facts.Variable, placed: Placed | None) -> Value:
         type_ = re.sub(r" ?&$", " &", one.type)
         text, detail = one.value or "", ""
+        if self.guest is not None:
+            with contextlib.suppress(GdbError):
+                held = await self.guest.root(one.name, text, type_)
+                if held is not None:
+                    value = await self.guest.value(held, argument=one.argument)
+                    return replace(value, changed=self._note(value.key, value.text + value.detail))
         if placed is not None:
             text, detail = await self._guest(text, type_, placed)
         changed = self._note(one.name, text + detail)
-        return Value(one.name, text, type_.removesuffix(" &"), changed, one.argument, detail)
+        type_ = type_.removesuffix(" &")
+        return Value(
+            one.name,
+            text,
+            type_,
+            changed,
+            one.argument,
+            detail,
+            one.name,
+            opens=placed is None and _opens(type_, text),
+        )
 
     async def _guest(self, text: str, type_: str, placed: Placed) -> tuple[str, str]:
         """A guest's pointer is an offset into its memory: what is there, where that can be said."""
@@ -152,11 +186,21 @@ class Looker:
         found = []
         for expression in expressions:
             try:
-                text = await self._session.data.evaluate(expression, frame=level)
+                value = await self._watched(expression, level)
             except GdbError as error:
-                text = f"– {error.message.rstrip('.')}"  # noqa: RUF001
-            found.append(Value(expression, text, changed=self._note(f"watch {expression}", text)))
-        return tuple(found)
+                value = Value(expression, f"– {error.message.rstrip('.')}")  # noqa: RUF001
+            value = replace(value, name=expression, path=expression, watched=True)
+            found.append(replace(value, changed=self._note(value.key, value.text + value.detail)))
+        return await flattened(found, self._members(level), self.opened, self._note)
+
+    async def _watched(self, expression: str, level: int) -> Value:
+        held = await self.guest.find(expression) if self.guest is not None else None
+        if held is not None and self.guest is not None:
+            return await self.guest.value(held)
+        text = await self._session.data.evaluate(expression, frame=level)
+        if self.guest is not None or not _opens("", text):
+            return Value(expression, text)
+        return Value(expression, text, opens=True)
 
     async def slots(self) -> tuple[Slot, ...]:
         """The kernel's slots: it knows best what became of them while nobody could ask over the link."""
@@ -232,6 +276,14 @@ def content(type_: str, data: bytes) -> str:
         items = [content(array[1], data[n * wide : n * wide + wide]) for n in range(count)]
         return "{" + ", ".join(items) + (", …}" if count < int(array[2]) else "}")
     return data[:8].hex(" ") if plain and plain != "void" else ""
+
+
+def _opens(type_: str, text: str) -> bool:
+    """Whether GDB's variable object will have children: a record, an array, a pointer to something."""
+    if text.startswith("{"):
+        return True
+    leads = type_.endswith("*") or text.startswith("(")
+    return leads and "void *" not in (type_ or text) and " 0x0" not in f" {text}".partition("(")[0]
 
 
 def _given(value: str | None) -> bool:

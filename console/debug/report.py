@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from console.debug.view import DebugView, Spot
+from console.debug.view import DebugView, Spot, Value
 
 
 def as_json(view: DebugView, event: str) -> dict[str, Any]:
@@ -16,11 +16,9 @@ def as_json(view: DebugView, event: str) -> dict[str, Any]:
         "why": view.sentence,
         "at": _spot(view.spot),
         "stack": [{**_spot(one.spot), "arguments": one.arguments} for one in view.frames],
-        "locals": {
-            one.name: {"value": one.text, "type": one.type, "detail": one.detail, "changed": one.changed}
-            for one in view.variables
-        },
-        "watches": {one.name: one.text for one in view.watches},
+        "locals": _nested(view.variables),
+        "watches": {one.name: one.text for one in view.watches if not one.depth},
+        "watched": _nested(view.watches),
         "registers": {one.name: one.text for one in view.registers},
         "slots": [
             {"slot": one.number, "state": one.state, "task": one.task, "current": one.current}
@@ -49,13 +47,26 @@ def as_lines(view: DebugView, around: int = 3) -> Iterator[str]:
     for frame in view.frames:
         arguments = f"({frame.arguments})" if frame.arguments else ""
         yield f"  #{frame.level} {frame.spot.function}{arguments} at {frame.spot.where}, {frame.spot.owner}"
-    for one in view.variables:
-        yield f"  {one.name} = {one.text} {one.detail}".rstrip()
-    for one in view.watches:
-        yield f"  {one.name} = {one.text}"
+    for one in (*view.variables, *view.watches):
+        yield f"  {'  ' * one.depth}{one.name} = {one.text} {one.detail}".rstrip()
     if view.unmodelled:
         count, kinds = sum(one.count for one in view.unmodelled), len(view.unmodelled)
         yield f"  {count:,} accesses of {kinds} kinds that the emulator does not model (--json lists them)"
+
+
+def _nested(values: Sequence[Value], depth: int = 0) -> dict[str, Any]:
+    """By name; what is open has `members`, made likewise."""
+    found: dict[str, Any] = {}
+    for place, one in enumerate(values):
+        if one.depth < depth:
+            break
+        if one.depth > depth:
+            continue
+        told = {"value": one.text, "type": one.type, "detail": one.detail, "changed": one.changed}
+        if one.opened:
+            told |= {"members": _nested(values[place + 1 :], depth + 1)}
+        found[one.name] = told
+    return found
 
 
 def _spot(spot: Spot) -> dict[str, Any]:

@@ -51,6 +51,21 @@ class Value:
     changed: bool = False
     argument: bool = False
     detail: str = ""
+    path: str = ""
+    """The expression that it is the value of; that of a member is longer than its name."""
+    depth: int = 0
+    """In how many others it is."""
+    opens: bool = False
+    """It has members, elements, or leads to something."""
+    opened: bool = False
+    """Those follow it."""
+    watched: bool = False
+    """It is a watched expression, or in one."""
+
+    @property
+    def key(self) -> str:
+        """Names it among all that are shown; an expression is watched beside the variable of its name."""
+        return f"{'watch ' if self.watched else ''}{self.path or self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,9 @@ class LiveDebugger:
     async def watch(self, expression: str) -> None:
         await self._debugger.watch(expression)
 
+    async def open_value(self, key: str) -> None:
+        await self._debugger.open_value(key)
+
     async def look_at(self, expression: str) -> None:
         await self._debugger.look_at(expression)
 

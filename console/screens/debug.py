@@ -89,8 +89,13 @@ def _value(row: Value, cells: int) -> Line:
     return (Span(row.text, tone), dim(f"  {row.detail}" if row.detail else ""))
 
 
+def _name(row: Value, cells: int) -> Line:
+    mark = "▾ " if row.opened else "▸ " if row.opens else "  "
+    return (dim("  " * row.depth + mark), Span(row.name, Tone.INFO if row.argument else Tone.TEXT))
+
+
 VARIABLES: tuple[Column[Value], ...] = (
-    Column("NAME", lambda row, _: (Span(row.name, Tone.INFO if row.argument else Tone.TEXT),), 10, grow=1),
+    Column("NAME", _name, 12, grow=1),
     Column("VALUE", _value, 12, grow=3),
     Column("TYPE", lambda row, _: (dim(row.type),), 8, grow=1, needs=50),
 )
@@ -181,7 +186,7 @@ class DebugScreen(View):
                     )
                     yield self._table("breaks", BREAKS, lambda row: row.key, lambda row: row.what)
                 with Vertical(id="right"):
-                    yield self._table("variables", VARIABLES, lambda row: row.name, lambda row: row.name)
+                    yield self._table("variables", VARIABLES, lambda row: row.key, lambda row: row.name)
                     yield self._table(
                         "stack", STACK, lambda row: str(row.level), lambda row: row.spot.function
                     )
@@ -427,11 +432,15 @@ class DebugScreen(View):
             self._ask(lambda debugger: debugger.select(level))
 
     def on_table_opened(self, event: Table.Opened) -> None:
-        """Enter: a frame is looked at, a breakpoint switched."""
+        """Enter: a frame is looked at, a breakpoint switched, a variable opened or closed."""
         if event.table.id == "stack":
             self._ask(lambda debugger: debugger.select(int(event.key)))
         elif event.table.id == "breaks":
             self.action_debug_enable()
+        elif event.table.id == "variables":
+            row = event.table.selected
+            if isinstance(row, Value) and row.opens:
+                self._ask(lambda debugger: debugger.open_value(row.key))
 
     # -- panels
 
@@ -476,7 +485,7 @@ class DebugScreen(View):
         """The one under the cursor, while that is among the variables."""
         table = self.query_one("#variables", Table)
         row = table.selected if table.has_focus else None
-        return row.name if isinstance(row, Value) else ""
+        return row.path or row.name if isinstance(row, Value) else ""
 
     def action_debug_watchpoint(self) -> None:
         self._type("watchpoint")

@@ -13,7 +13,7 @@ from hal import toolchain
 from hal.aot import imports, linker
 from hal.aot.annotate import rename
 from hal.aot.binary import read
-from hal.aot.model import Layout, Machine, Object
+from hal.aot.model import MODULE, Layout, Machine, Object
 from hal.aot.runtime import BUILTIN_STACK, FLAGS, flags, frame_sizes, keep, kept, runtime, sources_digest
 from hal.aot.translate import Harness, Translation, translate
 from hal.aot.validate import validate_core
@@ -62,6 +62,8 @@ def compile_for(
             imports.check_imports(parsed)
         translation = translate(parsed, stack_check=machine.stack_check, harness=harness, checked=checked)
         (folder / "module.c").write_text(translation.c)
+        if ".debug_info" in parsed.customs:
+            (folder / MODULE).write_bytes(module)
         # without floats no such register is touched, not even by clang's own ideas: frames stay small
         plain = ["-mfloat-abi=soft"] if _has_fpu(machine) and not translation.floats else []
         words: list[str | Path] = [*flags(machine), *plain, "-w", "-I", toolchain.sdk() / "executor"]

@@ -14,7 +14,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from hal import toolchain
-from hal.aot.model import Image, Layout, Object
+from hal.aot.model import MODULE, Image, Layout, Object
 from hal.aot.runtime import builtins, keep, runtime
 from hal.errors import BudgetError, ToolchainError
 
@@ -88,6 +88,7 @@ def link(object_: Object, layout: Layout, arguments: Sequence[str] = ()) -> Imag
         symbols = tuple(sorted(_functions(parsed, object_)))
         entry = parsed.header["e_entry"]
     stream = b"".join(_records(parts))
+    module = object_.path.with_name(MODULE)
     return Image(
         stream=stream,
         digest=hashlib.sha256(stream).digest(),
@@ -97,6 +98,7 @@ def link(object_: Object, layout: Layout, arguments: Sequence[str] = ()) -> Imag
         elf=elf,
         functions=object_.functions,
         symbols=symbols,
+        module=module if module.is_file() else None,
     )
 
 

@@ -14,6 +14,10 @@ PAGE = 65536
 """Bytes of a WebAssembly page, unless the module says otherwise (custom-page-sizes proposal)."""
 
 
+MODULE = "module.wasm"
+"""Name in the cache of a module that has debug information."""
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """The kind of computer that executors are compiled for: all that the compiler knows of a board."""
@@ -151,6 +155,8 @@ class Image:
     """WebAssembly names by function index."""
     symbols: tuple[tuple[int, int, str, int | None], ...]
     """(address, bytes, name, function index), sorted."""
+    module: Path | None = None
+    """The module itself, for whoever shows values by the types of its source; None if it tells none."""
 
     def symbolise(self, address: int) -> Symbol | None:
         """The function that an address (its Thumb bit is ignored) lies in; None outside the code."""
