@@ -11,7 +11,7 @@ from emulation.gdb.peripherals import Peripherals
 from emulation.gdb.session import Session
 from hal.layout import Kind
 
-_PARTS = re.compile(r"(?P<left>[^=<>!]+?)\s*=\s*(?P<right>[^=].*)")
+_PARTS = re.compile(r"(?P<left>(?:[^=<>!]|->)+?)\s*=\s*(?P<right>[^=].*)")
 
 
 async def assign(

@@ -15,6 +15,7 @@ from console.debug.view import Value
 from console.errors import UsageError
 from emulation.gdb.errors import GdbError
 from hal.aot.binary import read
+from hal.aot.limits import MOST_DEBUG
 from hal.errors import ModuleError
 from hal.layout import Kind, Program, Type
 from hal.mcu import Placed
@@ -42,7 +43,10 @@ class Held:
 def program_of(module: Path | None) -> Program | None:
     """The types of a module that is kept in the cache; None where it tells none."""
     try:
-        return Program.of_sections(read(module.read_bytes()).customs) if module is not None else None
+        sections = read(module.read_bytes()).customs if module is not None else {}
+        if sum(map(len, sections.values())) > MOST_DEBUG:
+            return None
+        return Program.of_sections(sections)
     except (OSError, ModuleError):  # it was swept out of the cache
         return None
 

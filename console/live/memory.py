@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from console.debug.view import Bytes
 from console.errors import ConsoleError, UsageError
 from console.live.seam import Post
-from console.memory.view import MemoryView
+from console.memory.view import Field, MemoryView
 from console.state.events import MemoryChanged
 
 if TYPE_CHECKING:
     from console.fleet.opening import Member
     from console.fleet.session import Session
+    from hal.layout import Program
 
 _PIECE = 4096
 _AT = re.compile(r"\s*(?P<name>[^+\s]+)\s*(?:\+\s*(?P<offset>0x[0-9a-fA-F]+|\d+))?\s*")
@@ -30,6 +31,7 @@ class LiveMemory:
         self._session = session
         self._post = post
         self._kernels: dict[object, Any] = {}
+        self._programs: dict[object, Program | None] = {}
         self._view = MemoryView()
 
     async def survey(self, target: str) -> None:
@@ -43,8 +45,8 @@ class LiveMemory:
 
         mcu = member.target if isinstance(member.target, McuTarget) else None
         found = await survey.survey(target, self._kernels[member.firmware], member.machine, mcu)
-        shown = self._view.bytes if self._view.target == target else None
-        self._tell(replace(found, bytes=shown))
+        before = self._view if self._view.target == target else MemoryView()
+        self._tell(replace(found, bytes=before.bytes, fields=before.fields))
 
     async def look(self, target: str, address: int, size: int) -> None:
         address, size = self._within(target, address, size)
@@ -54,7 +56,28 @@ class LiveMemory:
         if before is not None and before.address == address:
             pairs = enumerate(zip(data, before.data, strict=False))
             changed = frozenset(at for at, (new, old) in pairs if new != old)
-        self._tell(replace(self._view, bytes=Bytes(address, data, "", changed)))
+        found = await self._meaning(target, address, data)
+        self._tell(replace(self._view, bytes=Bytes(address, data, "", changed), fields=found))
+
+    async def _meaning(self, target: str, address: int, data: bytes) -> tuple[Field, ...]:
+        """By the kernel's types, or in an executor's memory by its module's."""
+        from console.debug.guest import program_of
+        from console.memory.fields import fields
+        from hal.layout import Program
+        from hal.mcu import McuTarget
+
+        member = self._member(target)
+        placed = member.target.placed() if isinstance(member.target, McuTarget) else ()
+        for one in placed:
+            if one.place.memory <= address < one.place.memory + one.image.linear_memory:
+                program = await asyncio.to_thread(program_of, one.image.module)
+                return fields(program, address, data, one.place.memory) if program is not None else ()
+        kernel = member.firmware
+        assert kernel is not None
+        if kernel not in self._programs:
+            self._programs[kernel] = await asyncio.to_thread(Program.of_elf, kernel)
+        known = self._programs[kernel]
+        return await asyncio.to_thread(fields, known, address, data) if known is not None else ()
 
     async def address_of(self, target: str, text: str) -> int:
         match = _AT.fullmatch(text)

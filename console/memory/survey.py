@@ -86,7 +86,7 @@ async def survey(name: str, kernel: Kernel, machine: Machine, target: McuTarget 
         Area("ram", board.ram.address, board.ram.size, ram),
         Area("flash", board.flash.address, board.flash.size, flash),
     )
-    return MemoryView(name, "", areas, None, kernel.build, kernel.last_build)
+    return MemoryView(name, areas=areas, build=kernel.build, last_build=kernel.last_build)
 
 
 def _guest(row: Row, placed: Placed | None) -> list[Region]:

@@ -71,6 +71,19 @@ class Area:
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """A variable, member or element that holds a value: `path` as in C, `text` the value. `leads`: it is a
+    pointer."""
+
+    address: int
+    size: int
+    path: str
+    type: str
+    text: str
+    leads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryView:
     """`build` names the kernel that was looked at, `last_build` the one before, "" where there is none."""
 
@@ -78,6 +91,8 @@ class MemoryView:
     note: str = ""
     areas: tuple[Area, ...] = ()
     bytes: Bytes | None = None
+    fields: tuple[Field, ...] = ()
+    """What those bytes mean, as far as it is known."""
     build: str = ""
     last_build: str = ""
     serial: int = field(default=0, compare=False)
@@ -87,6 +102,10 @@ class MemoryView:
         """Of all areas."""
         for area in self.areas:
             yield from area.regions
+
+    def field(self, address: int) -> Field | None:
+        """The value that a byte belongs to."""
+        return next((one for one in self.fields if one.address <= address < one.address + one.size), None)
 
     def at(self, address: int) -> tuple[Region, Symbol | None] | None:
         """What an address is in."""

@@ -193,8 +193,9 @@ def memory_page(view: DebugView, cells: int) -> Sequence[Line]:
     return [head, *hex_lines(view.memory, cells)]
 
 
-def hex_lines(memory: Bytes, cells: int, cursor: int = -1) -> list[Line]:
-    """A hex dump; changed bytes are lit, the byte at the cursor (an offset) is marked."""
+def hex_lines(memory: Bytes, cells: int, cursor: int = -1, around: range = range(0)) -> list[Line]:
+    """A hex dump; changed bytes are lit, the byte at the cursor (an offset) is marked, and those `around` it
+    that belong to the same value."""
     row = 32 if cells >= 150 else 16 if cells >= 78 else 8
     lines: list[Line] = []
     for start in range(0, len(memory.data), row):
@@ -203,6 +204,8 @@ def hex_lines(memory: Bytes, cells: int, cursor: int = -1) -> list[Line]:
         for at in range(start, min(start + row, len(memory.data))):
             byte = memory.data[at]
             tone = Tone.MARK if at in memory.changed else Tone.DIM if byte == 0 else Tone.TEXT
+            if at in around:
+                tone = Tone.ACCENT
             if at == cursor:
                 tone = Tone.BAD
             gap = "  " if at % 8 == 7 else " "

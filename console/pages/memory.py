@@ -140,12 +140,45 @@ def _pointer(area: Area, cells: int, chosen: Entry | None) -> Line:
     return (Span(" " * start), Span("▔" * min(length, cells - start), Tone.MARK))
 
 
+def field_lines(view: MemoryView, cells: int, address: int) -> Sequence[Line]:
+    """The values that the bytes hold, each with its address and type; the one at `address` is marked."""
+    room = min(max((len(one.path) for one in view.fields), default=0), max(16, cells // 2))
+    wide = min(max((len(one.text) for one in view.fields), default=0), 24)
+    lines: list[Line] = []
+    changed = view.bytes.changed if view.bytes is not None else frozenset()
+    start = view.bytes.address if view.bytes is not None else 0
+    for one in view.fields:
+        here = one.address <= address < one.address + one.size
+        lit = any(one.address - start <= at < one.address - start + one.size for at in changed)
+        name = one.path if len(one.path) <= room else "…" + one.path[len(one.path) - room + 1 :]
+        lines.append(
+            (
+                Span("▌" if here else " ", Tone.MARK),
+                dim(f"{one.address:08x}  "),
+                Span(name.ljust(room), Tone.STRONG if here else Tone.TEXT),
+                Span(f"  {one.text:<{wide}}", Tone.MARK if lit else Tone.ACCENT if one.leads else Tone.TEXT),
+                dim(f"  {one.type}"),
+            )
+        )
+    return lines
+
+
+def field_row(view: MemoryView, address: int) -> int:
+    """The line of the value at an address; -1 for none."""
+    return next(
+        (n for n, one in enumerate(view.fields) if one.address <= address < one.address + one.size), -1
+    )
+
+
 def what_is(view: MemoryView, address: int) -> str:
     """What a byte is part of, in words: `filter-1 memory + 0x40`."""
     found = view.at(address)
     if found is None:
         return ""
     region, symbol = found
+    field = view.field(address)
+    if field is not None:
+        return f"{field.path}: {field.type} = {field.text}"
     if symbol is not None:
         type_ = f": {symbol.type}" if symbol.type else ""
         return f"{symbol.name} + {address - symbol.address:#x}{type_}"

@@ -17,7 +17,7 @@ from console.look.figures import bar, size_text
 from console.look.spans import EMPTY, Line, Span, Tone, dim, line
 from console.memory.view import Kind, MemoryView
 from console.messages import MemoryAsked, Trouble
-from console.pages.memory import TONES, Entry, entries, map_lines, what_is
+from console.pages.memory import TONES, Entry, entries, field_lines, field_row, map_lines, what_is
 from console.pages.parts import nothing
 from console.screens.dialog import Confirm
 from console.screens.view import View
@@ -85,20 +85,24 @@ class MemoryScreen(View):
 
     NAME = "memory"
     BINDINGS = bindings(Scope.MEMORY)
-    SPLITS = (Split("bytes", "#list", "#bytes"),)
+    SPLITS = (Split("bytes", "#list", "#looked"), Split("fields", "#bytes", "#fields"))
 
     DEFAULT_CSS = """
     MemoryScreen #desk { width: 1fr; height: 1fr; }
     MemoryScreen #map { height: auto; max-height: 6; padding: 0; }
     MemoryScreen #panes { width: 1fr; height: 1fr; layout: vertical; }
     MemoryScreen #list { width: 1fr; height: 1fr; }
-    MemoryScreen #bytes { width: 1fr; height: 1fr; display: none; }
+    MemoryScreen #looked { width: 1fr; height: 1fr; display: none; }
+    MemoryScreen #bytes { width: 1fr; height: 1fr; }
     MemoryScreen #bytes { border-top: solid $rule; border-title-color: $dim; }
-    MemoryScreen.-bytes #bytes { display: block; }
+    MemoryScreen #fields { width: 1fr; height: 1fr; display: none; }
+    MemoryScreen #fields { border-top: solid $rule; border-title-color: $dim; }
+    MemoryScreen.-wide.-typed #fields { display: block; }
+    MemoryScreen.-bytes #looked { display: block; }
     MemoryScreen #bytes:focus { border-top: solid $primary; border-title-color: $primary; }
     MemoryScreen.-wide.-bytes #panes { layout: horizontal; }
-    MemoryScreen.-wide #bytes { border-top: none; border-left: solid $rule; }
-    MemoryScreen.-wide #bytes:focus { border-top: none; border-left: solid $primary; }
+    MemoryScreen.-wide #looked { border-left: solid $rule; }
+    MemoryScreen.-wide #looked:focus-within { border-left: solid $primary; }
     """
 
     def __init__(self) -> None:
@@ -124,7 +128,12 @@ class MemoryScreen(View):
                     empty=self._empty,
                     widget_id="list",
                 )
-                yield HexView(widget_id="bytes")
+                with Vertical(id="looked"):
+                    yield HexView(widget_id="bytes")
+                    values = Page(widget_id="fields")
+                    values.can_focus = False
+                    values.border_title = "values"
+                    yield values
             yield Prompt()
 
     # -- what it shows
@@ -164,12 +173,24 @@ class MemoryScreen(View):
             rows = [row for row in rows if row.before is not None and row.before != row.size]
         self.table.show(rows)
         self.draw_map()
-        shown = self.map.bytes
-        self.hex.show(shown)
-        if shown is not None:
-            self.hex.border_title = f"{self.hex.address:08x}  {what_is(self.map, self.hex.address)}"
+        self.draw_bytes()
         if self.app.screen is self:
             self._ask_again()
+
+    def draw_bytes(self) -> None:
+        """The bytes, and what they mean."""
+        view, address = self.map, self.hex.address
+        field = view.field(address)
+        around = range(field.address, field.address + field.size) if field is not None else range(0)
+        self.hex.show(view.bytes, around)
+        if view.bytes is not None:
+            self.hex.border_title = f"{address:08x}  {what_is(view, address)}"
+        self.set_class(bool(view.fields), "-typed")
+        values = self.query_one("#fields", Page)
+        values.show(lambda cells: field_lines(view, cells, address))
+        row = field_row(view, address)
+        if row >= 0 and values.size.height:
+            values.go(max(0, row - values.size.height // 2))
 
     def draw_map(self) -> None:
         """The bars."""
@@ -242,7 +263,7 @@ class MemoryScreen(View):
     def on_hex_view_moved(self, event: HexView.Moved) -> None:
         """Other bytes where the cursor left those in sight."""
         shown = self.map.bytes
-        self.hex.border_title = f"{event.address:08x}  {what_is(self.map, event.address)}"
+        self.draw_bytes()
         if shown is None or not shown.address <= event.address < shown.address + len(shown.data):
             row = event.address - event.address % self.hex.row
             above = shown is not None and event.address < shown.address

@@ -29,11 +29,13 @@ class HexView(LinesView):
     def __init__(self, *, widget_id: str | None = None) -> None:
         super().__init__(id=widget_id)
         self._bytes: Bytes | None = None
+        self._around = range(0)
         self.address = 0
 
-    def show(self, shown: Bytes | None) -> None:
-        """Newer bytes."""
+    def show(self, shown: Bytes | None, around: range = range(0)) -> None:
+        """Newer bytes. `around`: addresses of the value that the cursor is in."""
         self._bytes = shown
+        self._around = around
         rows = -(-len(shown.data) // self.row) if shown is not None else 0
         self.extend_to(rows)
         self.renew()
@@ -85,7 +87,8 @@ class HexView(LinesView):
             "",
             frozenset(at - start for at in shown.changed if start <= at < start + self.row),
         )
-        lines = hex_lines(part, self.cells, self.address - part.address)
+        around = range(self._around.start - part.address, self._around.stop - part.address)
+        lines = hex_lines(part, self.cells, self.address - part.address, around)
         return lines[0] if lines else EMPTY
 
     def on_key(self, event: events.Key) -> None:

@@ -194,7 +194,9 @@ class Table(LinesView, Generic[R]):
 
     def _lay_out(self, cells: int) -> None:
         shown = [column for column in self._columns if cells >= column.needs and column.shown()]
+        edge = 1 if shown and shown[-1].right else 0  # figures do not touch the scrollbar
         spare = cells - self._MARGIN - sum(column.cells for column in shown) - self._GAP * (len(shown) - 1)
+        spare -= edge
         shares = sum(column.grow for column in shown)
         widths: list[tuple[Column[R], int]] = []
         for column in shown:

@@ -8,8 +8,6 @@ but what `quoted` and `plain` let pass.
 
 from __future__ import annotations
 
-import inspect
-import io
 import logging
 import re
 from bisect import bisect_right
@@ -21,11 +19,12 @@ from typing import Any
 
 from elftools.dwarf.compileunit import CompileUnit
 from elftools.dwarf.die import DIE
-from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
+from elftools.dwarf.dwarfinfo import DWARFInfo
 from elftools.dwarf.locationlists import BaseAddressEntry, LocationEntry, LocationExpr, LocationParser
 
 from hal.aot.dwarf_types import TypeText, type_text
 from hal.aot.limits import MOST_DEBUG, Patience
+from hal.layout import open_dwarf
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +116,7 @@ def plain(name: str) -> str:
 
 
 def _read(sections: dict[str, bytes], start: int) -> DebugInfo:
-    dwarf = _open(sections)
+    dwarf = open_dwarf(sections)
     lines: list[tuple[int, str, int]] = []
     functions: list[Function] = []
     patience = Patience()
@@ -129,19 +128,6 @@ def _read(sections: dict[str, bytes], start: int) -> DebugInfo:
         reader = _Functions(dwarf, unit, files, start, patience)
         functions += reader.functions()
     return DebugInfo(lines, functions)
-
-
-def _open(sections: dict[str, bytes]) -> DWARFInfo:
-    def section(name: str) -> DebugSectionDescriptor | None:
-        data = sections.get(name)
-        return DebugSectionDescriptor(io.BytesIO(data), name, 0, len(data), 0) if data is not None else None
-
-    # Which sections there are differs between its releases; they are named alike.
-    wanted = [name for name in inspect.signature(DWARFInfo.__init__).parameters if name.endswith("_sec")]
-    found = {name: section("." + name.removesuffix("_sec")) for name in wanted}
-    config = DwarfConfig(little_endian=True, machine_arch="wasm32", default_address_size=4)
-    opened: DWARFInfo = DWARFInfo(config=config, **found)
-    return opened
 
 
 class _Files:

@@ -22,6 +22,8 @@ pytestmark = [
 ]
 
 FIB = toolchain.sdk() / "examples" / "fib.c"
+SHAPES = Path(__file__).parents[1] / "hal" / "shapes.c"
+DEEP = "executor->context"
 TRAP = toolchain.sdk() / "examples" / "trap.c"
 
 
@@ -71,6 +73,28 @@ def test_values_are_written() -> None:
     )
     assert stop["locals"]["n"]["value"] == "2"
     assert told["text"].strip().endswith("= 41")
+
+
+def test_values_open_into_what_they_are_made_of() -> None:
+    """A guest's pointer into its own memory, its global variables, and a structure of the kernel."""
+    stop, then, _ = debug(
+        *("--run", str(SHAPES), "--break", "area", "--watch", "first.next->tag[1]", "--watch", "second"),
+        *("--open", "n", "--open", "n->next", "--open", "n->next->at", "--open", "second"),
+        *("--set", "first.next->at.y = 40 + 2", "--step", "1"),
+    )
+    node = stop["locals"]["n"]["members"]
+    assert node["name"]["detail"] == '→ "first"'
+    assert node["next"]["members"]["at"]["members"]["x"]["value"] == "3"
+    assert stop["watches"]["first.next->tag[1]"] == "8"
+    assert stop["watched"]["second"]["members"]["at"]["value"] == "{x = 3, y = 4}"
+    assert then["watched"]["second"]["members"]["at"]["value"] == "{x = 3, y = 42}"
+
+    stop, _ = debug(
+        "--run", "hello", "--break", "kernel:mma_executor_end", "--open", "executor", "--open", DEEP
+    )
+    kernel = stop["locals"]["executor"]["members"]
+    assert kernel["context"]["members"]["registers"]["type"] == "uint32_t [8]"
+    assert int(kernel["context"]["members"]["sp"]["value"]) > 0x20000000
 
 
 def test_registers_are_written() -> None:

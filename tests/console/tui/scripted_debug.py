@@ -23,7 +23,7 @@ from console.debug.view import (
 )
 from console.errors import UsageError
 from console.live.seam import Post, Step
-from console.memory.view import Area, Kind, MemoryView, Region, Symbol
+from console.memory.view import Area, Field, Kind, MemoryView, Region, Symbol
 from console.state.events import DebugChanged, MemoryChanged
 
 NOW = 1_767_268_800.0
@@ -91,7 +91,12 @@ def held() -> DebugView:
         (
             Value("n", "17", "int32_t", True, True),
             Value("reading", "29437", "int32_t", True, True),
-            Value("oldest", "0x204", "int32_t *", False, False, "→ 29400"),
+            Value("oldest", "0x204", "int32_t *", False, False, "→ 29400", "oldest", opens=True),
+            Value(
+                "window", "{sum = 235344, count = 8}", "struct window", path="window", opens=True, opened=True
+            ),
+            Value("sum", "235344", "int32_t", True, path="window.sum", depth=1),
+            Value("count", "8", "uint8_t", path="window.count", depth=1),
         ),
         1,
         (Value("sum / 8", "29418", "", True),),
@@ -163,9 +168,8 @@ def survey() -> MemoryView:
         "stm32f4@qemu",
         "",
         (Area("ram", ram, 0x20000, tuple(regions)), Area("flash", 0x08000000, 0x100000, flash)),
-        None,
-        "ffab4edc6cbfb9ab",
-        "62b10106cbfb9abe",
+        build="ffab4edc6cbfb9ab",
+        last_build="62b10106cbfb9abe",
     )
 
 
@@ -232,11 +236,17 @@ class ScriptedMemory:
         self._post(MemoryChanged(view))
 
     async def survey(self, target: str) -> None:
-        self._show(replace(survey(), bytes=self.view.bytes))
+        self._show(replace(survey(), bytes=self.view.bytes, fields=self.view.fields))
 
     async def look(self, target: str, address: int, size: int) -> None:
         data = bytes((address + n) * 7 & 0xFF for n in range(size))
-        self._show(replace(self.view, bytes=Bytes(address, data)))
+        fields = (
+            Field(address, 4, "mma_usage.at.low", "uint32_t", "119426311"),
+            Field(address + 4, 4, "mma_usage.next", "struct mma_usage *", "0x20000418", leads=True),
+            Field(address + 8, 1, "mma_usage.on", "_Bool", "true"),
+        )
+        known = address + size <= AT  # an executor's code has none
+        self._show(replace(self.view, bytes=Bytes(address, data), fields=fields if known else ()))
 
     async def address_of(self, target: str, text: str) -> int:
         if text == "smooth":

@@ -131,6 +131,43 @@ async def test_what_is_typed_goes_where_it_belongs(key: str, typed: str, call: t
         assert screen.source.has_focus
 
 
+async def test_enter_opens_a_variable_and_only_one_that_has_members() -> None:
+    """The row's key goes to the debugger; = begins with the whole path."""
+    app = TestApp()
+    async with app.run_test(size=(140, 40)) as pilot:
+        screen = await debugging(pilot)
+        assert "▾ window" in text(pilot)
+        table = screen.query_one("#variables", Table)
+        table.focus()
+        table.select("reading")
+        await pilot.press("enter")
+        table.select("oldest")
+        await pilot.press("enter")
+        await settle(pilot, lambda: ("open_value", "oldest") in app.backend.debugger.calls)
+        assert ("open_value", "reading") not in app.backend.debugger.calls
+        table.select("window.count")
+        await pilot.press("equals_sign")
+        assert screen.query_one(Prompt).field.value == "window.count = "
+
+
+async def test_bytes_are_told_by_their_types() -> None:
+    """Where they are, what they are called, and which of them the cursor is in."""
+    app = TestApp()
+    async with app.run_test(size=(140, 40)) as pilot:
+        screen = await remembering(pilot)
+        screen.show_bytes(0x20000400)
+        await settle(pilot, lambda: bool(app.state.memory.fields))
+        await pilot.press("right", "right", "right", "right", "right")
+        await settle(pilot)
+        shown = text(pilot)
+        assert "mma_usage.next: struct mma_usage * = 0x20000418" in shown
+        assert "▌20000404  mma_usage.next" in shown
+        screen.show_bytes(AT)
+        await settle(pilot, lambda: not app.state.memory.fields)
+        await settle(pilot)
+        assert not screen.query_one("#fields").display
+
+
 async def test_tab_completes_in_the_console() -> None:
     """GDB's answer comes into the line."""
     app = TestApp()
