@@ -99,6 +99,8 @@ def from_json(text: bytes, message: Message, *, v1: bool = False) -> None:
     """Fill `message`; what it has no field for is ignored. JsonError in Mesos's words."""
     try:
         value = json.loads(text, parse_constant=_no_constant)
+        if b"\\u" in text:
+            value = _whole(value)
     except (ValueError, RecursionError) as error:
         raise JsonError(f"Failed to parse body into JSON: {_why(error)}") from error
     if not isinstance(value, dict):
@@ -107,6 +109,17 @@ def from_json(text: bytes, message: Message, *, v1: bool = False) -> None:
     missing: list[str] = cast(Any, message).FindInitializationErrors()
     if missing:
         raise JsonError(f"Missing required fields: {', '.join(sorted(missing))}")
+
+
+def _whole(value: Any) -> Any:
+    """Lone surrogates are JSON but no text; Mesos's own parser makes U+FFFD of them."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return value
 
 
 def _no_constant(text: str) -> float:
@@ -236,8 +249,7 @@ def _bytes(field: FieldDescriptor, value: str, v1: bool) -> bytes:
 
 
 def _string(field: FieldDescriptor, value: str, v1: bool) -> str:
-    # Lone surrogates are JSON but no text; Mesos's own parser makes U+FFFD of them.
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
 
 
 _TEXTS: Mapping[int, Callable[[FieldDescriptor, str, bool], Any]] = {

@@ -310,8 +310,10 @@ def test_accept(header: str | None, media: Media, accepted: bool) -> None:
 FIELDS = sorted(
     {field.name for message in (api.Call, mesos.ContainerID) for field in message.DESCRIPTOR.fields}
 )
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=8)
+"""Lone surrogates are among them: `"\\ud800"` is JSON."""
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4),
     max_leaves=12,
 )
@@ -328,6 +330,16 @@ def test_any_json_makes_a_call_or_a_sentence(value: Any) -> None:
         again = api.Call()
         from_json(json.dumps(to_json(made, v1=True)).encode(), again, v1=True)
         assert again == made
+
+
+def test_half_a_character_is_an_unknown_one() -> None:
+    """As the name of a value, and in a sentence about it."""
+    call = api.Call()
+    from_json(b'{"type": "\\ud800"}', call, v1=True)
+    assert not call.HasField("type")
+    with pytest.raises(JsonError) as refused:
+        from_json(b'{"get_metrics": {"timeout": {"nanoseconds": "\\ud800"}}}', api.Call(), v1=True)
+    assert "'\ufffd'" in str(refused.value)
 
 
 @given(st.binary(max_size=200))
