@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from console.debug.view import Bytes, DebugView, Phase, Register, Value
 from console.look.figures import age_text
 from console.look.spans import EMPTY, Line, Span, Tone, dim, width, wrap
-from console.pages.parts import text, title
+from console.pages.parts import title
 
 PHASES = {
     Phase.DETACHED: ("○", Tone.DIM),
@@ -228,11 +228,6 @@ def console_page(view: DebugView, cells: int, *, sent: bool = False) -> Sequence
         for place, piece in enumerate(wrap(one.text.expandtabs(8), max(10, cells - 4))):
             lines.append((Span(f" {mark if place == 0 else '  '}", tone), Span(piece, tone)))
     return lines or _empty("> takes commands for GDB; tab completes them.")
-
-
-def why_not_back(view: DebugView, cells: int) -> Sequence[Line]:
-    """Why it cannot run backwards."""
-    return text(view.why_not, cells, Tone.DIM)
 
 
 def _empty(words: str) -> list[Line]:
