@@ -99,7 +99,12 @@ def console_main() -> NoReturn:
 
 
 def invoke(arguments: list[str] | None = None) -> int:
-    """Run one command line and return its exit code."""
+    """Run one command line and return its exit code.
+
+    What went wrong is told on stderr; with --json a program finds it on stdout, too, as the last object.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in words[: words.index("--") if "--" in words else None]
     try:
         outcome = mma.main(arguments, prog_name="mma", standalone_mode=False)
         sys.stdout.flush()
@@ -112,10 +117,10 @@ def invoke(arguments: list[str] | None = None) -> int:
     except click.UsageError as error:
         if error.ctx is not None and not isinstance(error, click.NoSuchOption | click.BadParameter):
             _say(error.ctx.get_usage())
-        _say(f"mma: {error.format_message()}")
+        _fail(error.format_message(), "", as_json)
         return Exit.USAGE
     except click.ClickException as error:
-        _say(f"mma: {error.format_message()}")
+        _fail(error.format_message(), "", as_json)
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output left (`mma … | head`): no complaint, and none at interpreter exit.
@@ -128,10 +133,21 @@ def invoke(arguments: list[str] | None = None) -> int:
 
             keep_traceback(error)
             what = f"{type(error).__name__}: {error}"
-            _say(f"mma: This is a bug in mma: {what}. Please report it with the end of {log_file()}.")
+            remedy = f"Please report it with the end of {log_file()}."
+            _fail(f"This is a bug in mma: {what}.", remedy, as_json)
             return Exit.NOT_MET
-        _say(f"mma: {error}")
+        from console.trouble import words as words_of
+
+        _fail(*words_of(error), as_json)
         return code
+
+
+def _fail(message: str, remedy: str, as_json: bool) -> None:
+    _say(f"mma: {message} {remedy}".rstrip())
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"event": "error", "message": message, "remedy": remedy or None}))
 
 
 def _say(text: str) -> None:

@@ -64,7 +64,7 @@ async def kill(master: str, task_id: str, *, at_once: bool, together: bool, time
 async def _task(master: str, task_id: str) -> TaskRow:
     rows = [row for row in await tasks(master, ended=True) if row.id == task_id]
     if not rows:
-        raise UsageError(f"The master has no task {task_id}.", remedy="`mma ps` lists them.")
+        raise UsageError(f"The master has no task {task_id}.", remedy="`mma ps --all` lists them.")
     return next((row for row in rows if not _ended(row)), rows[0])
 
 

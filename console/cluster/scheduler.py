@@ -137,7 +137,8 @@ async def _post(
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             if why := certificate_trouble(error):
                 raise MasterError(f"The master at {base} is not trusted: {why}.", remedy=TRUST) from error
-            raise Unreachable(f"No Mesos master answers at {base}.") from error
+            again = "It is asked again until it answers."
+            raise Unreachable(f"No Mesos master answers at {base}.", remedy=again) from error
         if response.status == 200:
             return url, response
         words = (await response.text()).strip().rstrip(".")

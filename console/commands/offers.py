@@ -47,7 +47,7 @@ def command(
     back at once.
 
     With --why it tells, to the byte, whether a module fits each offer, why not, and what would help; the exit
-    code is 0 when it fits one of them.
+    code is 0 when it fits one that is made to us. What other frameworks hold does not count.
     """
     from console.commands.shared.run_async import run_async
 
@@ -81,9 +81,10 @@ async def _show(master: str, watch: bool, as_json: bool, lens: Lens | None) -> b
     """Tell every offer; whether the lens's module fits one of them."""
     from console.cluster.framework import Framework
     from console.cluster.mesos import OfferState
-    from console.cluster.tasks import held_offers
+    from console.cluster.tasks import active_targets, held_offers
     from console.state.events import OfferChanged
 
+    await active_targets(master)  # a wrong address is told at once; a framework waits for its master
     fits = False
     seen: dict[str, Offer] = {}
 
@@ -114,19 +115,35 @@ async def _show(master: str, watch: bool, as_json: bool, lens: Lens | None) -> b
         for offer in held:
             await _tell(master, offer, as_json, None, [])
     else:  # all of them together: one may help where another does not do
+        if not as_json:
+            for one in lens.ungranted:
+                click.echo(click.style(f"{lens.name} {one.text}. {one.remedy}", fg="yellow"), err=True)
         for offer in (*seen.values(), *held):
             fit = await _tell(master, offer, as_json, lens, list(seen.values()))
             fits |= fit and offer.state is not OfferState.HELD
+        if not fits and not as_json:
+            click.echo(f"mma: {_none(lens.name, len(seen), len(held))}", err=True)
     return fits
+
+
+def _none(name: str, ours: int, held: int) -> str:
+    """Why the exit code is not 0."""
+    from console.look.figures import counted
+
+    others = f" {counted(held, 'more is', 'more are')} with other frameworks." if held else ""
+    if ours:
+        return f"{name} fits none of {counted(ours, 'offer')} made to us.{others}"
+    return f"No offer is made to us that {name} could fit.{others}"
 
 
 async def _tell(master: str, offer: Offer, as_json: bool, lens: Lens | None, others: list[Offer]) -> bool:
     """One offer; whether the module fits it."""
+    from console.cluster.mesos import OfferState
     from console.commands.shared.output import describe_resources, resources_json
 
     found = await _why(master, offer, lens, others) if lens is not None else None
     if as_json:
-        told = {
+        told: dict[str, Any] = {
             "event": "offer",
             "id": offer.id,
             "agent": offer.agent_id,
@@ -135,10 +152,12 @@ async def _tell(master: str, offer: Offer, as_json: bool, lens: Lens | None, oth
             "attributes": dict(offer.attributes),
             "time": offer.received,
         }
+        told["held"] = offer.state is OfferState.HELD
         if offer.note:
             told["note"] = offer.note
         if found is not None:
-            told["why"] = why_json(found)
+            cautions = [one.text for one in lens.ungranted] if lens is not None else []
+            told["why"] = {**why_json(found), "cautions": cautions}
         click.echo(json.dumps(told))
         return found is not None and found.fits
     clock = time.strftime("%H:%M:%S", time.localtime(offer.received))
@@ -146,7 +165,7 @@ async def _tell(master: str, offer: Offer, as_json: bool, lens: Lens | None, oth
     words = f"{describe_resources(offer)}{note}"
     click.echo(f"{click.style(clock, dim=True)}  {click.style(offer.target, bold=True)}  {words}")
     if found is not None and lens is not None:
-        for text in why_lines(found, lens.name):
+        for text in why_lines(found, lens.name, held=offer.state is OfferState.HELD):
             click.echo(f"          {text}")
     return found is not None and found.fits
 
@@ -188,8 +207,10 @@ def why_json(found: Why) -> dict[str, Any]:
     }
 
 
-def why_lines(found: Why, name: str) -> list[str]:
-    """The same for a person."""
+def why_lines(found: Why, name: str, *, held: bool = False) -> list[str]:
+    """The same for a person; `held` by another framework, it can only be told what would be."""
+    if found.fits and held:
+        return [f"◔ {name} would fit, were it not held: {found.wish.mem:,} bytes"]
     if found.fits:
         words = f"{name} fits: {found.wish.mem:,} bytes, {found.left:,} left"
         return [click.style(f"✓ {words}", fg="green")]

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from console.cluster.mesos import Offer, Resources, TaskState
+from console.cluster.mesos import Offer, Resources, TaskState, mem_bytes, mem_scalar
 from console.fit.budgets import Ask
+from console.fit.grants import Ungranted, ungranted
 from console.fit.why import LEAST_LOG, Holder, Why, Wish, why
 from console.state.model import State
 from hal.budget import Parts
@@ -39,6 +40,11 @@ class Lens:
     def name(self) -> str:
         """Of the module, as a person calls it."""
         return self.path.stem
+
+    @property
+    def ungranted(self) -> tuple[Ungranted, ...]:
+        """What it would call in vain on any offer."""
+        return ungranted(self.module, self.ask)
 
     def missing(self, offers: Iterable[Offer]) -> dict[Kind, Mapping[str, str]]:
         """Kinds that were not looked at, with attributes of one of each."""
@@ -90,4 +96,5 @@ async def _wish(lens: Lens, attributes: Mapping[str, str], size: Size) -> Wish:
         least = min(least, bare.total)
     except HalError:  # then what was asked for is the least that is known
         pass
-    return Wish(lens.name, ask, ask.mem or parts.total, parts, least=least)
+    taken = mem_bytes(mem_scalar(ask.mem or parts.total))  # what the master takes it for
+    return Wish(lens.name, ask, taken, parts, least=least)

@@ -6,6 +6,7 @@ then compares them with what the target has, and what of it is free now.
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from console.cluster.mesos import Resources, TaskSpec, mem_bytes, mem_scalar
 from console.errors import UsageError
 from console.fit.budgets import LABELS, Ask, parse_ask
+from console.fit.grants import Ungranted, ungranted
 from console.live.seam import Backend
 from console.state.model import Link, State, Target
 from console.state.rows import fleet_rows
@@ -94,6 +96,8 @@ class Plan:
     ask: Ask
     arguments: tuple[str, ...]
     fits: Mapping[str, Fit]
+    ungranted: tuple[Ungranted, ...] = ()
+    """What it calls in vain, wherever it runs."""
 
     def spec(self, target: str) -> TaskSpec:
         """The task to submit; its memory is always said, so that the master can account for it."""
@@ -111,7 +115,8 @@ async def make_plan(backend: Backend, draft: Draft, state: State) -> Plan:
     fits = {}
     for target in state.targets.values():
         fits[target.name] = await _fit(backend, module, ask, arguments, target, state, free[target.name])
-    return Plan(draft, module, ask, arguments, fits)
+    denied = await asyncio.to_thread(ungranted, module, ask)
+    return Plan(draft, module, ask, arguments, fits, denied)
 
 
 async def _fit(

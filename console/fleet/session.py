@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +36,10 @@ log = logging.getLogger(__name__)
 MASTER = "master"
 """The subject of a step that concerns the master."""
 
+
+_DEATHS = 3
+_DEATHS_WITHIN = 60.0
+"""So many ends of our own master within so many seconds are no accident."""
 
 SessionEvent = Progressed | TargetUp | TargetDown | FromTarget
 
@@ -227,7 +233,29 @@ class Session:
 
         self.tell(MASTER, "starting the genuine Mesos master")
         self._master = await stack.enter_async_context(Master(port=port, progress=self._download_teller()))
+        watch = asyncio.create_task(self._keep_master(self._master), name="keep master")
+        stack.push_async_callback(_end, watch)
         return self._master.address
+
+    async def _keep_master(self, master: Master) -> None:
+        """Start our own master again when it ends; agents with their tasks and our framework find it."""
+        from emulation.errors import EmulationError
+
+        deaths: deque[float] = deque(maxlen=_DEATHS)
+        while True:
+            how = await master.wait_died()
+            deaths.append(time.monotonic())
+            if len(deaths) == _DEATHS and deaths[-1] - deaths[0] < _DEATHS_WITHIN:
+                again = f"It ended {_DEATHS} times within {_DEATHS_WITHIN:g} s and is left so"
+                self.tell(MASTER, f"{how} {again}: leave, and start anew.", failed=True)
+                return
+            self.tell(MASTER, f"{how} It is started again; tasks live on.")
+            try:
+                await master.restart()
+            except EmulationError as error:
+                self.tell(MASTER, f"{how} It cannot be started again: {error}", failed=True)
+                return
+            self.tell(MASTER, f"the master leads again at {master.address}")
 
     def _download_teller(self) -> Callable[[int, int], None]:
         """Tells each tenth of the master's download; called from the thread that downloads."""
@@ -245,6 +273,11 @@ class Session:
 
     async def _close_members(self) -> None:
         await asyncio.gather(*(self._drop(member) for member in list(self._members.values())))
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 @asynccontextmanager

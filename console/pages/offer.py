@@ -62,6 +62,8 @@ def _why(lens: Lens, offer: Offer, state: State, cells: int) -> list[Line]:
     parts = found.wish.parts
     if found.fits:
         lines.append((Span(f"  ✓ fits, and leaves {found.left:,} bytes", Tone.GOOD),))
+    for one in lens.ungranted:
+        lines += text(f"{lens.name} {one.text}. {one.remedy}", cells, Tone.WARN)
     for lack in found.lacks:
         lines += text(f"✗ {lack}", cells, Tone.BAD)
     if found.would:

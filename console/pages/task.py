@@ -74,7 +74,7 @@ def _asked(task: Task, now: float, cells: int) -> list[Line]:
         ("target", spec.target),
         ("module", f"{spec.name}, {len(spec.module):,} bytes of WebAssembly"),
         ("arguments", " ".join(spec.arguments)),
-        ("cpus", f"{held.scalars.get('cpus', 0.0):g}"),
+        ("cpus", f"{held.scalars.get('cpus', 0.0):g} at least; more while others idle"),
         ("memory", bytes_text(memory) if memory else ""),
         ("of it", " · ".join(labels)),
         *((name, format_ranges(ranges)) for name, ranges in held.ranges.items()),
@@ -111,7 +111,7 @@ def _used(one: Executor, cells: int) -> list[Line]:
     used = one.usage
     if used is None:
         return []
-    note = f"at most; {used.cpu_seconds:.3f} s of CPU, {counted(used.switches, 'switch', 'switches')}"
+    note = f"{used.cpu_seconds:.3f} s of CPU in {counted(used.switches, 'turn')}; bars show the most so far"
     lines = heading("use", note)
     room = 40 if cells >= 76 else 20 if cells >= 50 else 10
     if one.cpu:

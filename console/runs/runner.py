@@ -16,6 +16,7 @@ from console.cluster.mesos import OfferState, Resources, Status, Task, TaskSpec,
 from console.commands.shared.output import Reporter
 from console.errors import NoOffer
 from console.fit.budgets import Ask
+from console.fit.grants import ungranted
 from console.fit.sizing import size_on
 from console.fleet.opening import Setup, TargetName
 from console.fleet.session import Plan, Session, SessionEvent, open_session
@@ -74,6 +75,8 @@ async def run_order(order: Order, reporter: Reporter) -> Verdict:
         open_session(targets, master=order.master, plan=plan, on_event=tell) as session,
         _faults(session, order, reporter),
     ):
+        for one in await asyncio.to_thread(ungranted, module, order.ask):
+            reporter.step(order.module.stem, f"{one.text}. {one.remedy}")
         ask = await complete(session, order.target.text, module, order.arguments, order.ask)
         spec = task_spec(order.module, module, order.target.text, order.arguments, ask)
         task = await follow(session, spec, reporter, order.timeout)

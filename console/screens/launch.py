@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
 from textual import events, on, work
@@ -50,7 +50,7 @@ class Launch(Dialog[TaskSpec]):
     Launch Table { background: $surface; }
     Launch #modules { height: 5; margin: 0 0 1 9; }
     Launch #targets { height: auto; min-height: 3; max-height: 7; margin-top: 1; }
-    Launch #verdict { height: 3; margin-top: 1; background: $surface; padding: 0 2; }
+    Launch #verdict { height: 4; margin-top: 1; background: $surface; padding: 0 2; }
     Launch #buttons { margin-top: 0; }
     Launch.-low #modules { height: 3; }
     Launch.-low #targets { max-height: 4; }
@@ -80,6 +80,8 @@ class Launch(Dialog[TaskSpec]):
         """It was accepted before what is typed had been judged: to be launched as soon as it is."""
         self._said: Sequence[Line] = ()
         self._judged: object = None
+        self._warned: set[str] = set()
+        """Resources whose lack was pointed out: the next enter launches without."""
 
     # -- composition
 
@@ -250,7 +252,7 @@ class Launch(Dialog[TaskSpec]):
         button.disabled = fit is None or not fit.possible
         button.label = "Launch" if fit is None or not fit.waits else "Queue"
         width = self.query_one("#verdict", Page).size.width
-        self._say(self._said if plan is None else _verdict(fit, len(plan.module), width))
+        self._say(self._said if plan is None else _verdict(plan, fit, self._warned, width))
 
     def _say(self, lines: Sequence[Line]) -> None:
         self.query_one("#verdict", Page).show(lambda _: lines)
@@ -309,28 +311,35 @@ class Launch(Dialog[TaskSpec]):
         if self._plan is None or fit is None or not fit.possible:
             self.app.bell()
             return
+        for one in self._plan.ungranted:
+            if one.resource not in self._warned:
+                self._warned.add(one.resource)
+                self.query_one(f"#{one.resource}", Input).focus()
+                self._show_verdict()
+                self.app.bell()
+                return
         self.dismiss(self._plan.spec(self.chosen))
 
 
-def _verdict(fit: Fit | None, module: int, width: int) -> Sequence[Line]:
+def _verdict(plan: Plan, fit: Fit | None, warned: Set[str], width: int) -> Sequence[Line]:
+    """`warned` are the resources whose lack was pointed out before."""
     if fit is None:
         return [(dim("Choose a target."),)]
-    lines: list[Line] = []
+    said = [(f"Not on {fit.target}: {reason}.", Tone.BAD) for reason in fit.never]
+    said += [(f"It would wait on {fit.target}: {reason}.", Tone.WARN) for reason in fit.waits]
+    if not said:
+        said.append((f"Fits on {fit.target}: {fit.mem:,} of {fit.free:,} free bytes.", Tone.GOOD))
+    for one in plan.ungranted if fit.possible else ():
+        anyway = " Enter launches it all the same." if one.resource in warned else ""
+        said.append((f"{plan.draft.module.stem} {one.text}.{anyway}", Tone.WARN))
     if fit.parts is not None:
         parts = fit.parts
         split = (
-            f"{module:,} bytes of WebAssembly become code {parts.code:,} · stack {parts.stack:,} · "
+            f"{len(plan.module):,} bytes of WebAssembly become code {parts.code:,} · stack {parts.stack:,} · "
             f"memory {parts.memory:,} · log {parts.log:,} · result {parts.result:,}"
         )
-        lines += [(dim(piece),) for piece in _wrapped(split, width)]
-    for reason in fit.never:
-        lines += [(Span(piece, Tone.BAD),) for piece in _wrapped(f"Not on {fit.target}: {reason}.", width)]
-    for reason in fit.waits:
-        text = f"It would wait on {fit.target}: {reason}."
-        lines += [(Span(piece, Tone.WARN),) for piece in _wrapped(text, width)]
-    if not fit.never and not fit.waits:
-        lines.append((Span(f"Fits on {fit.target}: {fit.mem:,} of {fit.free:,} free bytes.", Tone.GOOD),))
-    return lines
+        said.append((split, Tone.DIM))
+    return [(Span(piece, tone),) for text, tone in said for piece in _wrapped(text, width)]
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -77,6 +77,14 @@ class OffersScreen(ListView):
             Column("FITS", self._fits, 8, grow=1, shown=lambda: self._lens is not None),
             Column("STATE", _state, 11, sort=lambda one: one.state.value),
             Column(
+                "AGO",
+                self._ago,
+                5,
+                right=True,
+                sort=lambda one: self.now - (one.closed or self.now),
+                shown=self._roomy,
+            ),
+            Column(
                 "CPUS",
                 lambda one, _: (Span(f"{one.resources.scalars.get('cpus', 0.0):g}", _tone(one)),),
                 5,
@@ -107,6 +115,10 @@ class OffersScreen(ListView):
             empty=self._empty,
             widget_id="list",
         )
+
+    def _ago(self, offer: Offer, cells: int) -> Line:
+        """How long it is closed."""
+        return EMPTY if offer.closed is None else (dim(age_text(max(0.0, self.now - offer.closed))),)
 
     def _empty(self) -> Sequence[Line]:
         if not self.state.master.connected:

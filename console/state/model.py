@@ -307,7 +307,8 @@ class _Draft:
             case ev.Disconnected(message):
                 if self.master.connected:  # each failed attempt tells again
                     self._say(f"connection to the master lost: {message}", now)
-                self.master = replace(self.master, connected=False, message=message)
+                told = self.master.message if self.master.failed else message
+                self.master = replace(self.master, connected=False, message=told)
             case ev.OfferChanged(offer):
                 self._offer(offer, now)
             case ev.TaskChanged(task):
@@ -357,8 +358,9 @@ class _Draft:
 
     def _progressed(self, subject: str, text: str, failed: bool, now: float) -> None:
         if subject == MASTER:
-            if not self.master.connected:
-                self.master = replace(self.master, message=text, failed=failed)
+            if failed or not self.master.connected:
+                up = self.master.connected and not failed
+                self.master = replace(self.master, message=text, failed=failed, connected=up)
             self._say(text, now)
             return
         known = self.targets.get(subject)

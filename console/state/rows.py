@@ -121,9 +121,11 @@ class TaskRow:
     executor: Executor | None
     now: float
     said: str = ""
-    """The last line of its log, while it lives."""
+    """The last line of its log, while it lives and where it failed."""
     held: bool = False
     """With its target, by the debugger."""
+    masterless: bool = False
+    """No master answers, so nothing is offered to it."""
 
     @property
     def age(self) -> float:
@@ -148,11 +150,16 @@ class TaskRow:
         status = self.task.status
         if self.held and not self.task.state.terminal:
             return "held by the debugger"
+        if self.masterless and self.task.state is TaskState.WAITING:
+            return "Waiting for the master, which does not answer."
         if status.data and status.state is TaskState.FINISHED:
             return data_text(status.data)
         if self.task.state is TaskState.STAGING and self.executor and self.executor.progress:
             return progress_text(self.executor)
-        return self.said or status.message.partition("\n")[0]
+        message = status.message.partition("\n")[0]
+        if self.task.state is TaskState.FAILED and message:  # its own words say more than its exit status
+            return " · ".join(part for part in (message, self.said) if part)
+        return self.said or message
 
 
 def task_rows(state: State, now: float, *, ended: bool = True) -> list[TaskRow]:
@@ -164,6 +171,7 @@ def task_rows(state: State, now: float, *, ended: bool = True) -> list[TaskRow]:
             now,
             _last_line(state, task),
             held(state.debug, task.spec.target),
+            not state.master.connected,
         )
         for task in reversed(list(state.tasks.values()))
         if ended or not task.state.terminal
@@ -172,7 +180,8 @@ def task_rows(state: State, now: float, *, ended: bool = True) -> list[TaskRow]:
 
 def _last_line(state: State, task: Task) -> str:
     ring = state.logs.ring(task.id)
-    return ring.last.text if len(ring) and not task.state.terminal else ""
+    shown = not task.state.terminal or task.state is TaskState.FAILED
+    return ring.last.text if len(ring) and shown else ""
 
 
 def offer_rows(state: State, *, closed: bool = True) -> list[Offer]:

@@ -37,6 +37,12 @@ RULES = 8
 RULED = frozenset({"pwm", "on_edge", "on_threshold", "on_timer", "on_stop", "on_message"})
 """Functions that take a rule each."""
 
+GUARDED = {
+    "gpio": frozenset({"gpio_mode", "gpio_write", "gpio_read", "pwm", "on_edge"}),
+    "sensors": frozenset({"sensor_read", "on_threshold"}),
+}
+"""Functions that answer MMA_ERR_DENIED for pins and sensors that the task's resource of that name lacks."""
+
 ENTRIES = ("main", "_start")
 """Exported functions that a target starts, the first one found: () -> i32 or () -> ()."""
 
@@ -70,6 +76,12 @@ def check_imports(module: Module) -> None:
 def rules(module: Module) -> int:
     """How many rules a module gets."""
     return RULES if RULED & {one.name for one in module.imported} else 0
+
+
+def guarded(module: Module) -> dict[str, tuple[str, ...]]:
+    """The resources (`gpio`, `sensors`) that a module's calls need, each with those calls, sorted."""
+    names = {one.name for one in module.imported if one.module == MODULE}
+    return {resource: tuple(sorted(calls & names)) for resource, calls in GUARDED.items() if calls & names}
 
 
 def entry_name(module: Module) -> str | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from console.cluster.mesos import TaskState
+from console.cluster.framework import Framework
+from console.cluster.mesos import TaskState, mem_bytes, mem_scalar
 from console.fit.budgets import Ask
 from console.fit.sizing import size_on
 from console.fleet.opening import parse_name
@@ -52,13 +53,37 @@ async def test_why_a_module_does_not_fit() -> None:
         master = ("--master", session.address)
         words = ("--why", "fib", "--args", "20", "--mem", "16384", "--json")
         (offer,) = objects(await mma("offers", *master, *words))
-        assert (offer["why"]["fits"], offer["why"]["bytes"]) == (True, 16_384)
+        assert (offer["why"]["fits"], offer["why"]["bytes"]) == (True, mem_bytes(mem_scalar(16_384)))
         assert offer["why"]["parts"]["code"] == parts.code
         assert offer["why"]["parts"]["memory"] == parts.memory
+        assert (offer["held"], offer["why"]["cautions"]) == (False, [])
         told = await mma("offers", *master, "--why", "fib", "--mem", "1M", "--gpio", "99", code=1, out=True)
         assert "bytes short" in told
         assert "gpio [99] is not offered" in told
         assert "A larger board: stm32f4@qemu has" in told
+        async with Framework(session.address, name="keeper") as keeper:
+            await keeper.wait_for_offer("stm32f4@qemu")
+            told = await mma("offers", *master, "--why", "blink", code=1, out=True)
+            cautions = await mma("offers", *master, "--why", "blink", code=1)
+        assert "blink would fit, were it not held" in told
+        assert "blink calls gpio_mode and gpio_write, but no pin is granted" in cautions
+        assert "No offer is made to us that blink could fit. 1 more is with other frameworks." in cautions
+
+
+async def test_what_goes_wrong_is_an_object_too() -> None:
+    """On stdout as JSON, and in words on stderr; a master that is not there is told at once."""
+    async with open_session([], plan=Plan(framework="")) as session:
+        master = ("--master", session.address)
+        for command in ("kill", "logs"):
+            (told,) = objects(await mma(command, "nosuch", *master, "--json", code=2, out=True))
+            assert told == {
+                "event": "error",
+                "message": "The master has no task nosuch.",
+                "remedy": "`mma ps --all` lists them.",
+            }
+    for words in (["ps"], ["offers"], ["kill", "nosuch"]):
+        (told,) = objects(await mma(*words, *master, "--json", code=1, out=True))
+        assert (told["event"], told["remedy"]) == ("error", "Is it running? `mma master` starts one.")
 
 
 async def test_a_trace_has_what_was_said_and_done() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +23,7 @@ from console.cluster.mesos import Task, TaskSpec, TaskState
 from console.fit.budgets import Ask
 from console.fleet.opening import parse_names
 from console.fleet.session import Session, open_session
+from console.state.events import Progressed
 from emulation.master import Master
 from hal.guest import build_module
 
@@ -175,3 +178,34 @@ async def test_a_task_outlives_its_master(master: Master) -> None:
         assert session.framework.id == before
         again = await run(session, spec("fib", example("fib"), board, ["20"]), timeout=60)
         assert again.status.data == b"6765"
+
+
+async def test_a_sessions_own_master_is_started_again() -> None:
+    """Killed, it is back at the same address, with agent, task and framework; but not for ever."""
+    told: list[Progressed] = []
+
+    def tell(event: object) -> None:
+        if isinstance(event, Progressed) and event.subject == "master":
+            told.append(event)
+
+    async with open_session(parse_names(["host"]), on_event=tell) as session:
+        sleeper = build_module(b"#include <mma.h>\nint main(void) { mma_sleep_ms(3600000); }", kind="c")
+        task_id = await session.framework.submit(spec("sleeper", sleeper, "host"))
+        await until(session, task_id, TaskState.RUNNING)
+        before, master = (session.address, session.framework.id), session._master
+        assert master is not None
+        for deaths in (1, 2, 3):
+            async with asyncio.timeout(60):
+                while master.pid is None or not session.framework.connected:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            os.kill(master.pid, signal.SIGKILL)
+            async with asyncio.timeout(60):
+                while sum("SIGKILL" in one.text for one in told) < deaths:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            if deaths == 1:
+                task = await run(session, spec("fib", example("fib"), "host", ["10"]))
+                assert (task.state, task.status.data) == (TaskState.FINISHED, b"55")
+                assert (session.address, session.framework.id) == before
+                assert session.framework.tasks[task_id].state is TaskState.RUNNING
+        assert told[-1].failed
+        assert "It ended 3 times within 60 s and is left so" in told[-1].text

@@ -614,7 +614,9 @@ def test_a_crash_is_told_after_the_restart(
     guest = kernel.spawn("void start(void) { for (;;) pause(1000); }")
     kernel.wait(0.1)  # so that it has run
     with Debugger(tmp_path / "gdb") as debugger:
-        debugger.run_to(firmware.symbol("mma_server_poll") & ~1)  # in the kernel: in a guest it is the guest's fault
+        debugger.run_to(
+            firmware.symbol("mma_server_poll") & ~1
+        )  # in the kernel: in a guest it is the guest's fault
         pc = 15 if arm else 32
         debugger.command(f"P{pc:x}=000000e0")  # among Arm's system registers, where nobody may execute
     kernel.wait(0.3)

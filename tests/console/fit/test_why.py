@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from wasmtime import wat2wasm
 
 from console.cluster.frameworks import frameworks_from_json
 from console.cluster.mesos import Offer, OfferState, Resources, mem_bytes, mem_scalar
 from console.commands.shared.ask_options import parse_line
 from console.errors import UsageError
 from console.fit.budgets import Ask
+from console.fit.grants import ungranted
 from console.fit.lens import Lens
 from console.fit.why import Holder, Wish, why
 from console.state import events as ev
@@ -194,3 +196,32 @@ def test_offers_of_others_are_rows_and_ours_are_not_twice() -> None:
     assert (rows[1].received, rows[1].note) == (3.0, "by marathon")
     gone = reduce(state, [(10.0, ev.FrameworksRead(()))])
     assert [one.id for one in offer_rows(gone)] == ["m-O1"]
+
+
+def test_calls_without_a_grant_are_told_before() -> None:
+    """By the module's imports; other calls need none, and what cannot be read is told elsewhere."""
+    module = bytes(
+        wat2wasm("""
+(module (import "mma" "gpio_write" (func (param i32 i32) (result i32)))
+  (import "mma" "pwm" (func (param i32 i32 i32) (result i32)))
+  (import "mma" "sensor_read" (func (param i32 i32 i32) (result i32)))
+  (import "mma" "yield" (func)) (func (export "main")))""")
+    )
+    pins, sensor = ungranted(module, Ask())
+    assert pins.text == "calls gpio_write and pwm, but no pin is granted: they will be denied"
+    assert sensor.text == "calls sensor_read, but no sensor is granted: it will be denied"
+    assert ungranted(module, Ask(gpio=((0, 3),))) == (sensor,)
+    assert ungranted(module, Ask(gpio=((0, 3),), sensors=frozenset({"temp0"}))) == ()
+    assert ungranted(b"\0asm", Ask()) == ()
+
+
+async def test_a_wish_takes_what_the_master_takes_it_for() -> None:
+    """mem goes to the master in thousandths of a MB, so that is what a task holds; all commands say so."""
+
+    async def size(_: Mapping[str, str], budget: Budget) -> Parts:
+        return split(budget, Needs(600, 512, 256, 1024))
+
+    lens = await Lens(Path("fib.c"), b"", Ask()).completed([offer()], size)
+    (found,) = lens.wishes.values()
+    assert found.parts is not None
+    assert found.mem == mem_bytes(mem_scalar(found.parts.total)) >= found.parts.total

@@ -202,6 +202,28 @@ def test_logs_join_pieces_and_keep_terminals_safe() -> None:
     ]
 
 
+def test_a_task_that_failed_shows_its_last_words() -> None:
+    """An exit status alone tells nobody why; and without a master nothing is waited for but the master."""
+    failed = task("t1", TaskState.FAILED)
+    failed = replace(failed, history=(replace(failed.history[-1], message="Exit status 1."),))
+    waits = task("t2", TaskState.WAITING)
+    line = ev.FromTarget("board", Output("f/t1", b"pin 0 is not mine\n"))
+    state = fold(ev.Connected("f1", "http://m"), ev.TaskChanged(failed), ev.TaskChanged(waits), line)
+    assert [row.outcome for row in task_rows(state, 11.0)][1] == "Exit status 1. · pin 0 is not mine"
+    state = fold(ev.Disconnected("No Mesos master answers at http://m."), state=state)
+    assert task_rows(state, 11.0)[0].outcome == "Waiting for the master, which does not answer."
+
+
+def test_a_master_that_failed_for_good_stays_so() -> None:
+    """What to do about it is not pushed out by the next try that fails."""
+    told = ev.Progressed("master", "It ended 3 times. Start anew.", True)
+    state = fold(ev.Connected("f1", "http://m"), told, ev.Disconnected("No Mesos master answers."))
+    assert (state.master.connected, state.master.failed) == (False, True)
+    assert state.master.message == "It ended 3 times. Start anew."
+    again = fold(ev.Connected("f1", "http://m"), state=state)
+    assert (again.master.connected, again.master.failed) == (True, False)
+
+
 def test_short_ids() -> None:
     """The part that differs."""
     assert short_id("20261124-123-O17") == "O17"

@@ -94,6 +94,27 @@ async def test_a_launch_says_where_it_fits_and_submits() -> None:
         await settle(pilot, lambda: table.selected_key == "mine-00000001")
 
 
+async def test_a_launch_without_its_pin_is_told_first() -> None:
+    """The first enter leads to what is not granted; the second launches it as it is."""
+    app = TestApp()
+    async with app.run_test() as pilot:
+        dialog = await open_launch(pilot, "blink")
+        await settle(pilot, lambda: launchable(dialog))
+        said = "blink calls gpio_mode and gpio_write, but no pin is granted: they will be denied."
+        assert said in verdict(dialog)
+        await pilot.press("enter")
+        await settle(pilot, lambda: dialog.query_one("#gpio", Input).has_focus)
+        assert (app.screen, app.backend.submitted) == (dialog, [])
+        assert "Enter launches it all the same." in verdict(dialog)
+        await pilot.press("3")
+        await settle(pilot, lambda: "no pin" not in verdict(dialog))
+        await pilot.press("backspace")
+        await settle(pilot, lambda: "no pin" in verdict(dialog) and launchable(dialog))
+        await pilot.press("enter")
+        await settle(pilot, lambda: bool(app.backend.submitted))
+        assert app.backend.submitted[0].resources.ranges == {}
+
+
 async def test_a_launch_accepted_too_early_waits_for_the_verdict() -> None:
     """It is of what was typed, and not of what had been judged before."""
     app = TestApp()
