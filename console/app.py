@@ -75,7 +75,12 @@ class ConsoleApp(App[None]):
     CommandPalette { background: $background 60%; }
     CommandPalette SearchIcon { display: none; }
     CommandPalette > Vertical { background: $surface; width: 80; max-width: 100%; }
+    CommandPalette > .command-palette--help-text { color: $dim; text-style: not bold not dim; }
+    CommandList > .option-list--option { color: $tone-text; }
+    CommandList > .option-list--option-highlighted { color: $strong; background: $cursor; }
     Toast { background: $panel; width: 64; max-width: 90%; padding: 0 1; }
+    Input, Input:focus { color: $tone-text; background-tint: $foreground 0%; }
+    Input > .input--placeholder, Input > .input--suggestion { color: $dim; }
     Tooltip { background: $panel; color: $foreground; }
     """
 

@@ -1,6 +1,6 @@
-"""The console's three looks. One accent; green, amber and red only for states.
+"""The console's three looks, and what it makes of Textual's. One accent; green, amber and red for states.
 
-Contrast of every text colour on its background is at least 4.5 to 1 (WCAG AA); a test holds that.
+Contrast of every text on its background is at least 4.5 to 1 (WCAG AA) in all of them; a test holds that.
 """
 
 from __future__ import annotations
@@ -126,22 +126,80 @@ def names() -> Sequence[str]:
     return (*(theme.name for theme in OURS), *sorted(BUILTIN_THEMES))
 
 
+READABLE = 4.5
+"""The least contrast of a text on what is under it: WCAG 2.1, 1.4.3."""
+
+TONES = {
+    "text": "foreground",
+    "accent": "primary",
+    "good": "success",
+    "warn": "warning",
+    "bad": "error",
+    "info": "secondary",
+}
+"""Tones of text by the colour of a theme that they are nearest to; the variable is `tone-` and the tone."""
+
+
 def variables(theme: Theme) -> dict[str, str]:
-    """What our widgets need beside Textual's own variables, mixed from a theme that does not have it."""
-    ground = Color.parse(theme.background or ("#121212" if theme.dark else "#efefef"))
-    ink = Color.parse(theme.foreground or ("#e0e0e0" if theme.dark else "#1f1f1f"))
-    if -1 in (ground.ansi or 0, ink.ansi or 0):  # the terminal's own colours cannot be mixed
-        return dict(DARK.variables if theme.dark else LIGHT.variables)
+    """What our widgets need beside Textual's own variables, mixed from a theme that does not have it.
+
+    Themes choose their colours for areas as much as for words, so those that words are drawn in are led
+    towards black or white until they can be read on everything that they may stand on.
+    """
+    colours = theme.to_color_system().generate()
+    ground, ink = Color.parse(colours["background"]), Color.parse(colours["foreground"])
+    if ground.ansi is not None or ink.ansi is not None:  # the terminal's own colours cannot be mixed
+        made = dict(DARK.variables if theme.dark else LIGHT.variables)
+        made |= {f"tone-{tone}": colours[name] for tone, name in TONES.items()}
+        made["field"] = colours["panel"]
+        return made | {"on-primary": colours["background"], "on-error": colours["background"]}
 
     def mixed(share: float) -> str:
         return ground.blend(ink, share).hex
 
-    return {
-        "dim": mixed(0.72),
-        "strong": ink.hex,
+    made = {
         "track": mixed(0.2),
         "rule": mixed(0.22),
         "cursor": mixed(0.16),
         "cursor-idle": mixed(0.08),
         "bar": mixed(0.05),
-    }
+    } | {name: value for name, value in theme.variables.items() if name in GROUNDS}
+    panel, surface = (Color.parse(colours[name]) for name in ("panel", "surface"))
+    apart = contrast(panel, surface) > 1.05  # else a field would not be seen on a dialog
+    made["field"] = panel.hex if apart else surface.blend(ink, 0.1).hex
+    grounds = [Color.parse(made.get(name) or colours[name]) for name in GROUNDS]
+    for tone, name in TONES.items():
+        made[f"tone-{tone}"] = readable(Color.parse(colours[name]), grounds).hex
+    made["dim"] = readable(Color.parse(mixed(0.72)), grounds).hex
+    made["strong"] = made["tone-text"]
+    for name in ("primary", "error"):  # what a button of that colour says
+        made[f"on-{name}"] = readable(ground, [Color.parse(colours[name])]).hex
+    return made
+
+
+GROUNDS = ("background", "surface", "panel", "field", "cursor", "cursor-idle", "bar")
+"""Everything that words stand on, by its variable."""
+
+
+def readable(colour: Color, grounds: Sequence[Color]) -> Color:
+    """The colour, or the nearest one towards black or white that can be read on all grounds."""
+    ends = (Color(0, 0, 0), Color(255, 255, 255))
+    far = max(ends, key=lambda end: min(contrast(end, ground) for ground in grounds))
+    return next(
+        found
+        for step in range(21)
+        if min(contrast(found := colour.blend(far, step / 20), ground) for ground in grounds) >= READABLE
+        or step == 20
+    )
+
+
+def contrast(one: Color, other: Color) -> float:
+    """From 1 to 21: WCAG 2.1, its definition of a contrast ratio."""
+    bright, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: Color) -> float:
+    parts = [part / 255 for part in (colour.r, colour.g, colour.b)]
+    r, g, b = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b

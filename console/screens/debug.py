@@ -154,7 +154,7 @@ class DebugScreen(View):
     DebugScreen #source { height: 1fr; width: 1fr; }
     DebugScreen .panel { display: none; height: 2fr; border-top: solid $rule; border-title-color: $dim; }
     DebugScreen .panel.-on { display: block; }
-    DebugScreen .panel:focus { border-top: solid $primary; border-title-color: $primary; }
+    DebugScreen .panel:focus { border-top: solid $primary; border-title-color: $tone-accent; }
     DebugScreen.-wide #registers { height: auto; max-height: 50%; }
     DebugScreen.-wide #left .panel { max-height: 18; }
     """

@@ -30,15 +30,15 @@ class Dialog(ModalScreen[T]):
     Dialog #box {
         width: 64; max-width: 100%; height: auto; max-height: 100%;
         background: $surface; border: round $primary; padding: 0 1;
-        border-title-color: $primary; border-title-style: bold;
+        border-title-color: $tone-accent; border-title-style: bold;
         border-subtitle-color: $dim;
     }
     Dialog #buttons { height: 1; align-horizontal: right; margin-top: 1; }
-    Dialog Button { margin-left: 2; min-width: 10; background: $panel; color: $foreground; }
-    Dialog Button.-primary { background: $primary; color: $background; }
-    Dialog Button.-error { background: $error; color: $background; }
-    Dialog Button:focus { background: $foreground; color: $background; text-style: bold; }
-    Dialog Button:disabled { background: $panel; color: $dim; }
+    Dialog #buttons Button { margin-left: 2; min-width: 10; background: $panel; color: $tone-text; }
+    Dialog #buttons Button.-primary { background: $primary; color: $on-primary; }
+    Dialog #buttons Button.-error { background: $error; color: $on-error; }
+    Dialog #buttons Button:focus { background: $tone-text; color: $background; text-style: bold; }
+    Dialog #buttons Button:disabled { background: $panel; color: $dim; }
     """
 
     def action_dialog_close(self) -> None:
@@ -52,7 +52,7 @@ class Confirm(Dialog[bool]):
     """
 
     DEFAULT_CSS = """
-    Confirm #typed, Confirm #typed:focus { height: 1; border: none; padding: 0 1; background: $panel; }
+    Confirm #typed, Confirm #typed:focus { height: 1; border: none; padding: 0 1; background: $field; }
     Confirm #typed { margin-top: 1; }
     """
 

@@ -25,9 +25,9 @@ class FaultDialog(Dialog[str]):
 
     DEFAULT_CSS = """
     FaultDialog #box { width: 78; }
-    FaultDialog Input, FaultDialog Input:focus { height: 1; border: none; padding: 0; background: $panel; }
+    FaultDialog Input, FaultDialog Input:focus { height: 1; border: none; padding: 0; background: $field; }
     FaultDialog #words { color: $dim; margin-top: 1; }
-    FaultDialog #wrong { color: $error; }
+    FaultDialog #wrong { color: $tone-bad; }
     """
 
     def __init__(self, target: str) -> None:

@@ -22,9 +22,9 @@ class Jump(ModalScreen[Widget]):
 
     DEFAULT_CSS = """
     Jump { background: $background 70%; }
-    Jump .jump { position: absolute; width: 3; height: 1; background: $primary; color: $background;
+    Jump .jump { position: absolute; width: 3; height: 1; background: $primary; color: $on-primary;
                  text-style: bold; text-align: center; }
-    Jump #jump-help { dock: bottom; height: 1; background: $bar; color: $foreground; padding: 0 1; }
+    Jump #jump-help { dock: bottom; height: 1; background: $bar; color: $tone-text; padding: 0 1; }
     """
 
     def __init__(self, places: Sequence[Widget]) -> None:

@@ -45,7 +45,7 @@ class Launch(Dialog[TaskSpec]):
     Launch .row Label { width: 11; color: $dim; }
     Launch .row Label.next { width: 10; padding-left: 2; }
     Launch Input, Launch Input.-textual-compact { width: 1fr; height: 1; border: none; padding: 0 1; }
-    Launch Input { background: $panel; }
+    Launch Input { background: $field; }
     Launch Input:focus { background: $cursor; }
     Launch Table { background: $surface; }
     Launch #modules { height: 5; margin: 0 0 1 9; }

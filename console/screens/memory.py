@@ -99,7 +99,7 @@ class MemoryScreen(View):
     MemoryScreen #fields { border-top: solid $rule; border-title-color: $dim; }
     MemoryScreen.-wide.-typed #fields { display: block; }
     MemoryScreen.-bytes #looked { display: block; }
-    MemoryScreen #bytes:focus { border-top: solid $primary; border-title-color: $primary; }
+    MemoryScreen #bytes:focus { border-top: solid $primary; border-title-color: $tone-accent; }
     MemoryScreen.-wide.-bytes #panes { layout: horizontal; }
     MemoryScreen.-wide #looked { border-left: solid $rule; }
     MemoryScreen.-wide #looked:focus-within { border-left: solid $primary; }

@@ -26,17 +26,17 @@ _TONE_CSS = "\n".join(
     f"""
     & > .tone--{tone} {{ {css} }}"""
     for tone, css in {
-        "text": "color: $foreground;",
+        "text": "color: $tone-text;",
         "strong": "color: $strong; text-style: bold;",
         "dim": "color: $dim;",
-        "accent": "color: $primary;",
-        "good": "color: $success;",
-        "warn": "color: $warning;",
-        "bad": "color: $error;",
-        "info": "color: $secondary;",
+        "accent": "color: $tone-accent;",
+        "good": "color: $tone-good;",
+        "warn": "color: $tone-warn;",
+        "bad": "color: $tone-bad;",
+        "info": "color: $tone-info;",
         "track": "color: $track;",
         "head": "color: $dim; text-style: bold;",
-        "mark": "color: $primary; text-style: bold;",
+        "mark": "color: $tone-accent; text-style: bold;",
     }.items()
 )
 
@@ -134,7 +134,7 @@ class LinesView(ScrollView, Toned, can_focus=True):
     DEFAULT_CSS = f"""
     LinesView {{
         background: $background;
-        color: $foreground;
+        color: $tone-text;
         scrollbar-size-vertical: 1;
         scrollbar-size-horizontal: 0;
         overflow-x: hidden;

@@ -14,7 +14,7 @@ class TypedLine(Horizontal):
         display: none;
         background: $panel;
         &.-on { display: block; }
-        Label { width: auto; padding: 0 1; color: $primary; text-style: bold; }
+        Label { width: auto; padding: 0 1; color: $tone-accent; text-style: bold; }
         Input, Input:focus { width: 1fr; height: 1; border: none; padding: 0; background: $panel; }
     }
     """

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.style import Style
 from textual.color import Color
 from textual.screen import ModalScreen
 from textual.scroll_view import ScrollView
-from textual.theme import Theme
 from textual.widget import Widget
+from textual.widgets import Button
 
 import console
-from console.look.theme import OURS
+from console.look.theme import READABLE, contrast, names
 from tests.console.tui.scripted_session import TestApp, settle
 
 HEAVY = (
@@ -39,34 +41,59 @@ def test_the_first_frame_needs_nothing_heavy() -> None:
     assert done.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("theme", OURS, ids=lambda theme: theme.name)
-def test_every_text_can_be_read(theme: Theme) -> None:
-    """Contrast of at least 4.5 to 1 on every background that text stands on (WCAG 2.1, 1.4.3)."""
-    names = {
-        name: getattr(theme, name)
-        for name in ("foreground", "primary", "secondary", "success", "warning", "error")
-    }
-    texts = {**names, "dim": theme.variables["dim"], "strong": theme.variables["strong"]}
-    grounds = {name: getattr(theme, name) for name in ("background", "surface")}
-    grounds |= {name: theme.variables[name] for name in ("cursor", "cursor-idle", "bar")}
-    poor = [
-        f"{text} on {ground}"
-        for text, colour in texts.items()
-        for ground, under in grounds.items()
-        if _contrast(Color.parse(colour), Color.parse(under)) < 4.5
-    ]
-    assert poor == []
+WHERE = {
+    **{f"view {key}": (key,) for key in "1234567"},
+    "help": ("1", "question_mark"),
+    "a launch": ("n", "s", "p", "i", "n"),
+    "a fault": ("f",),
+    "the palette": ("colon",),
+    "a jump": ("ctrl+o",),
+}
+"""The keys to each view and kind of dialog."""
+
+FEW = ("view 1", "view 3", "a launch", "the palette")
+"""Between them all tones, grounds and widgets."""
 
 
-def _contrast(one: Color, other: Color) -> float:
-    bright, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
+async def test_every_text_can_be_read() -> None:
+    """In each view and dialog and in every theme that has colours of its own, on whatever it stands."""
+    app = TestApp()
+    poor: dict[tuple[str, str], str] = {}
 
+    def look(where: str) -> None:
+        modal = isinstance(app.screen, ModalScreen)  # what is beside its box is faded by intent
+        boxes = app.screen.query("#box, .jump, #--input, CommandList") if modal else [app.screen]
+        for x, y, width, height in (box.region for box in boxes):
+            for strip in app.screen._compositor.render_strips()[y : y + height]:
+                for segment in strip.crop(x, x + width):
+                    judge(segment.text.strip(), segment.style, where)
 
-def _luminance(colour: Color) -> float:
-    parts = [part / 255 for part in (colour.r, colour.g, colour.b)]
-    r, g, b = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+    def judge(words: str, style: Style | None, where: str) -> None:
+        if style is None or style.color is None or style.bgcolor is None:
+            return
+        ink, ground = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+        # bars and rules only adorn a figure beside them
+        if any(map(str.isalnum, words)) and contrast(ink, ground) < READABLE:
+            poor[app.theme, f"{ink.hex} on {ground.hex}"] = f"{where}: {words}"
+
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        app.notify("Something is to be known.", severity="error")
+        for theme in (name for name in names() if not name.startswith("ansi")):
+            app.theme = theme
+            whole = theme.startswith(
+                ("mma", "solarized")
+            )  # ours, and those with the least between their ends
+            for what in WHERE if whole else FEW:
+                keys = WHERE[what]
+                await pilot.press(*keys)
+                await pilot.pause()
+                if what == "a launch":
+                    await settle(pilot, lambda: not app.screen.query_one("#launch", Button).disabled)
+                look(what)
+                if isinstance(app.screen, ModalScreen):
+                    await pilot.press("escape")
+    assert not poor, json.dumps([[*k, v] for k, v in poor.items()], indent=0)
 
 
 async def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
