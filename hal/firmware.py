@@ -1,7 +1,8 @@
 """Builds the device kernel for a board, and tells what each of its parts weighs.
 
 All C sources of firmware/{kernel,arch/ARCH,chips/CHIP,boards/BOARD} are compiled and linked by the one
-toolchain of hal.toolchain. Results are kept by content: a second build only hashes the sources.
+toolchain of hal.toolchain. Results are kept by content: a second build only hashes the sources, and a change
+compiles only what it touches (hal.objects).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from elftools.elf.sections import SymbolTableSection
 from hal import toolchain
 from hal.boards import Board
 from hal.errors import ToolchainError
+from hal.objects import Objects, digest_of, headers_of
 from hal.problems import Problem, listed, parse
 
 _FLAGS = (
@@ -188,45 +190,63 @@ def _flags(board: Board) -> list[str]:
 
 def _digest(board: Board, paths: tuple[Path, ...], flags: list[str]) -> str:
     root = ROOT
-    sink = hashlib.sha256(
-        repr((board, flags, str(toolchain.zig()), toolchain.zig().stat().st_mtime_ns)).encode()
-    )
-    headers = sorted(path for path in root.rglob("*") if path.suffix in (".h", ".ld"))
-    for path in (*paths, *headers):
+    sink = hashlib.sha256(repr((board, flags, *_identity())).encode())
+    for path in (*paths, *_headers()):
         sink.update(f"{path.relative_to(root)}\0".encode())
         sink.update(path.read_bytes())
     return sink.hexdigest()
 
 
+def _headers() -> list[Path]:
+    return sorted(path for path in ROOT.rglob("*") if path.suffix in (".h", ".ld"))
+
+
+def _identity() -> tuple[str, int]:
+    """Which compiler it is."""
+    return str(toolchain.zig()), toolchain.zig().stat().st_mtime_ns
+
+
 def _compile(board: Board, paths: tuple[Path, ...], flags: list[str], scratch: Path) -> None:
     root = ROOT
-    objects = [scratch / _object_name(path.relative_to(root)) for path in paths]
+    targets = [scratch / _object_name(path.relative_to(root)) for path in paths]
+    headers = {path.relative_to(root).as_posix(): digest_of(path) for path in _headers()}
+    folder = toolchain.cache_folder() / "objects"
+    objects = Objects(folder, root, repr((flags, _identity())), headers)
     include = [f"-I{root}", f"-I{root / 'arch' / board.arch}", f"-isystem{toolchain.headers()}"]
 
     def one(source: Path, target: Path) -> tuple[Problem, ...]:
+        begun, kept = objects.find(source)
+        if kept is not None:
+            target.write_bytes(kept)
+            return ()
         words = ["-fno-caret-diagnostics", "-fdiagnostics-print-source-range-info"]
         words += [f"-ffile-prefix-map={root}=firmware"]
+        told = target.with_suffix(".d")
+        words += ["-MMD", "-MF", str(told)]
         result = toolchain.run(["clang", *flags, *include, *words, "-c", source, "-o", target])
         if result.ok:
+            included = headers_of(told.read_text(encoding="utf-8"))
+            objects.keep(source, begun, included, target.read_bytes())
             return ()
         text = result.errors.strip()[:200] or f"clang ended with status {result.status}"
         return parse(result.errors) or (Problem(str(source), 0, 0, "error", text),)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         problems = tuple(
-            dict.fromkeys(problem for found in pool.map(one, paths, objects) for problem in found)
+            dict.fromkeys(problem for found in pool.map(one, paths, targets) for problem in found)
         )
+    objects.prune()
     if problems:  # those of a header come from every file that includes it
         raise ToolchainError(f"The kernel does not compile: {listed(problems, 3)}", problems=problems)
     script = scratch / "kernel.ld"
     script.write_text(_link_script(board), encoding="utf-8")
     elf, mapped = scratch / "kernel.elf", scratch / "kernel.map"
     options = ["--gc-sections", "-z", "max-page-size=4", f"--Map={mapped}"]
-    toolchain.must(["ld.lld", "-T", script, *options, "-o", elf, *objects])
+    toolchain.must(["ld.lld", "-T", script, *options, "-o", elf, *targets])
 
 
 def _keep(scratch: Path, folder: Path) -> None:
-    for path in scratch.glob("*.o"):
+    for path in (*scratch.glob("*.o"), *scratch.glob("*.d")):
         path.unlink()
     try:
         scratch.replace(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from console.fit.budgets import Ask
 from console.fleet.opening import parse_name
 from console.fleet.session import Plan, Session, open_session
 from console.runs.runner import complete, prepare, task_spec
+from console.state.events import FromTarget
+from hal import firmware
+from hal.target import Diagnostic
 
 pytestmark = pytest.mark.end_to_end
 
@@ -81,3 +85,39 @@ async def test_a_save_runs_anew_or_touches_nothing(tmp_path: Path) -> None:
         task = await running(session, fresh)
         assert task.spec.arguments == ("41",)
         assert task.spec.resources.scalars["mem"] > first.spec.resources.scalars["mem"]
+
+
+async def test_a_save_of_the_kernel_restarts_its_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that does not compile touches nothing; one that does is run, and on it what ran before."""
+    root = tmp_path / "firmware"
+    shutil.copytree(firmware.ROOT, root, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(firmware, "ROOT", root)
+    source, path = root / "kernel" / "main.c", tmp_path / "loop.c"
+    path.write_text(SOURCE)
+    text = source.read_text()
+    assert text.count("reset by ") == 1
+    async with open_session([parse_name(TARGET)], plan=Plan(framework="test")) as session:
+        module = await prepare(path)
+        spec = task_spec(
+            path, module, TARGET, ("41",), await complete(session, TARGET, module, ("41",), Ask())
+        )
+        first = await running(session, await session.framework.submit(spec))
+        before = session.members[TARGET].firmware
+
+        broken = await save(session, source, text.replace("reset by ", 'reset" by '))
+        assert (broken.phase, {one.path for one in broken.problems}) == (Phase.FAILED, {str(source)})
+        assert session.framework.tasks[first.id].state is TaskState.RUNNING
+
+        async with session.listen() as queue:
+            saved = await save(session, source, text.replace("reset by ", "begun anew by "))
+            assert saved.phase is Phase.DONE, saved.message
+            said = ""
+            while "begun anew by " not in said:
+                event = await asyncio.wait_for(queue.get(), 60)
+                if isinstance(event, FromTarget) and isinstance(event.event, Diagnostic):
+                    said += event.event.text
+        assert session.members[TARGET].firmware != before
+        (fresh,) = saved.tasks
+        assert (await running(session, fresh)).spec.arguments == ("41",)
