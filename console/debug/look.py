@@ -39,6 +39,7 @@ class Looker:
         self._before: dict[str, str] = {}
         self._now: dict[str, str] = {}
         self._place = ""
+        self._noted = ("", -1)
         self.opened = Opened()
         """Which values show what they are made of."""
         self.guest: Guest | None = None
@@ -73,10 +74,14 @@ class Looker:
 
     async def variables(self, level: int, spot: Spot) -> tuple[tuple[Value, ...], int]:
         """Those of a frame that have values here, and how many have none."""
-        place = f"{spot.owner}:{spot.function}"
+        place, stop = f"{spot.owner}:{spot.function}", self._session.stops
         if place != self._place:
             self._place, self._now = place, {}
-        self._before, self._now = self._now, {}
+        if (
+            place,
+            stop,
+        ) != self._noted:  # within a stop it may be looked several times, after an assignment, say
+            self._noted, self._before, self._now = (place, stop), self._now, {}
         shown: dict[str, Value] = {}
         hidden = 0
         placed = self._tenants.at(spot.address)

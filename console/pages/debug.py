@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from console.debug.view import Bytes, DebugView, Phase, Register, Value
 from console.look.figures import age_text
-from console.look.spans import EMPTY, Line, Span, Tone, dim, width, wrap
-from console.pages.parts import title
+from console.look.spans import EMPTY, Line, Span, Tone, dim, fit, width, wrap
+from console.pages.parts import text, title
 
 PHASES = {
     Phase.DETACHED: ("○", Tone.DIM),
@@ -37,22 +37,25 @@ def why_line(view: DebugView, now: float, cells: int) -> Line:
     if view.target and cells >= 100:
         left.append(dim(f"  {view.target}"))
     right: list[Span] = []
+    more: list[Span] = []  # where there is room beside the reason
     if view.phase is Phase.STOPPED and view.held_since:
         held = max(0.0, now - view.held_since)
         late = held >= (view.gives_up or view.ping_limit)
         right.append(Span(f"held {age_text(held)}", Tone.WARN if late else Tone.TEXT))
-        if view.gives_up:
-            right.append(dim(f" · the master gives it up in {max(0.0, view.gives_up - held):.0f} s"))
+        if view.gives_up:  # worth more than all else: its tasks are at stake
+            rest = f"{max(0.0, view.gives_up - held):.0f} s"
+            told = f"the master gives it up in {rest}" if cells >= 100 else f"given up in {rest}"
+            right.append(Span(f" · {told}", Tone.WARN))
         elif cells >= 130:
-            right.append(
+            more.append(
                 dim(f" · the gateway answers pings (limit {view.ping_limit:g} s): Mesos keeps the agent")
             )
     if view.on_trap:
-        right.append(dim(" · on trap"))
+        more.append(dim(" · on trap"))
+    if width(left) + width(right) + width(more) + 2 <= cells:
+        right += more
     right.append(Span(" "))
-    if width(left) + width(right) > cells:
-        right = [right[0], Span(" ")] if len(right) > 1 else right
-    return title(left, right, cells)
+    return title(fit(tuple(left), max(0, min(width(left), cells - width(right) - 2))), right, cells)
 
 
 def registers_page(view: DebugView, cells: int) -> Sequence[Line]:
@@ -146,12 +149,7 @@ def peripherals_page(view: DebugView, cells: int) -> Sequence[Line]:
 def _register(one: Register, cells: int) -> list[Line]:
     name = Span(f" {one.name:<10}", Tone.STRONG)
     if one.value is None:
-        return [
-            (
-                name,
-                dim(f"{one.address:08x}  not read: {one.why_not}"),
-            )
-        ]
+        return [(name, dim(f"{one.address:08x}  not read")), *text(one.why_not, cells, Tone.DIM, indent=3)]
     value = Span(f"{one.value:#010x}", Tone.MARK if one.changed else Tone.TEXT)
     lines: list[Line] = [(name, dim(f"{one.address:08x}  "), value, dim(f"  {one.description}"))]
     row: list[Span] = [Span("   ")]

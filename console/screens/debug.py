@@ -13,11 +13,12 @@ from textual.message import Message
 from textual.widget import Widget
 
 from console.actions import Scope, bindings
-from console.debug.view import Break, DebugView, Frame, Phase, Value
+from console.debug.view import Break, DebugView, Phase, Value
 from console.live.seam import Debugging, Step
-from console.look.spans import Line, Span, Tone, dim
+from console.look.spans import Line, dim
 from console.messages import DebugAsked, SourceAsked, Trouble
 from console.pages import debug as pages
+from console.screens.debug_columns import BREAKS, STACK, VARIABLES
 from console.screens.view import View
 from console.state.filters import Filter
 from console.state.model import Link
@@ -82,54 +83,6 @@ class WhyLine(OneLine):
 
     def spans(self, cells: int) -> Line:
         return pages.why_line(*self._facts, cells)
-
-
-def _value(row: Value, cells: int) -> Line:
-    tone = Tone.MARK if row.changed else Tone.STRONG
-    return (Span(row.text, tone), dim(f"  {row.detail}" if row.detail else ""))
-
-
-def _name(row: Value, cells: int) -> Line:
-    mark = "▾ " if row.opened else "▸ " if row.opens else "  "
-    return (dim("  " * row.depth + mark), Span(row.name, Tone.INFO if row.argument else Tone.TEXT))
-
-
-VARIABLES: tuple[Column[Value], ...] = (
-    Column("NAME", _name, 12, grow=1),
-    Column("VALUE", _value, 12, grow=3),
-    Column("TYPE", lambda row, _: (dim(row.type),), 8, grow=1, needs=50),
-)
-
-
-def _frame(row: Frame, cells: int) -> Line:
-    arguments = dim(f"({row.arguments})") if row.arguments else dim("")
-    return (Span(row.spot.function or "?"), arguments)
-
-
-STACK: tuple[Column[Frame], ...] = (
-    Column("#", lambda row, _: (dim(str(row.level)),), 2, right=True),
-    Column("FUNCTION", _frame, 12, grow=3),
-    Column("AT", lambda row, _: (Span(row.spot.where, Tone.ACCENT),), 12, grow=1),
-    Column("OF", lambda row, _: (dim(row.spot.owner),), 8, grow=1, needs=56),
-)
-
-
-def _mark(row: Break, cells: int) -> Line:
-    return (Span("●", Tone.BAD) if row.enabled else Span("○", Tone.DIM),)
-
-
-def _what(row: Break, cells: int) -> Line:
-    condition = dim(f" if {row.condition}") if row.condition else dim("")
-    return (Span(row.what), condition)
-
-
-BREAKS: tuple[Column[Break], ...] = (
-    Column("", _mark, 1),
-    Column("WHAT", _what, 14, grow=3),
-    Column("AT", lambda row, _: (Span(row.where, Tone.DIM if row.waiting else Tone.ACCENT),), 14, grow=2),
-    Column("KIND", lambda row, _: (dim(row.kind),), 10, needs=70),
-    Column("HITS", lambda row, _: (Span(str(row.hits)) if row.hits else dim("0"),), 4, right=True),
-)
 
 
 class DebugScreen(View):
@@ -382,8 +335,14 @@ class DebugScreen(View):
         elif address is not None:
             place = f"*{address:#x}"
         else:
+            self._nowhere()
             return
         self._ask(lambda debugger: debugger.run_to(place))
+
+    def _nowhere(self) -> None:
+        """The cursor is on no line of a source and on no instruction."""
+        remedy = "Put the cursor on a line with code; e opens a source, B takes a name or an address."
+        self.post_message(Trouble("There is no code at the cursor to stop at.", remedy))
 
     def action_debug_break(self) -> None:
         location, address = self.source.location, self.source.address
@@ -392,6 +351,8 @@ class DebugScreen(View):
             self._ask(lambda debugger: debugger.toggle(path, line))
         elif address is not None:
             self._ask(lambda debugger: debugger.break_at(f"*{address:#x}"))
+        else:
+            self._nowhere()
 
     def on_source_view_toggled(self) -> None:
         """A click on the gutter."""
@@ -410,15 +371,20 @@ class DebugScreen(View):
         location = self.source.location
         return next((one for one in self.view.breaks if location in one.spots), None)
 
-    def action_debug_enable(self) -> None:
+    def _with_chosen(self, do: Callable[[Break], None]) -> None:
+        """Do it with that breakpoint, or say that there is none."""
         chosen = self._chosen()
         if chosen is not None:
-            self._ask(lambda debugger: debugger.enable(chosen.key, not chosen.enabled))
+            do(chosen)
+            return
+        remedy = "Go to a line that has one, or to one in the list of breakpoints (v)."
+        self.post_message(Trouble("There is no breakpoint at the cursor.", remedy))
+
+    def action_debug_enable(self) -> None:
+        self._with_chosen(lambda one: self._ask(lambda debugger: debugger.enable(one.key, not one.enabled)))
 
     def action_debug_delete(self) -> None:
-        chosen = self._chosen()
-        if chosen is not None:
-            self._ask(lambda debugger: debugger.delete(chosen.key))
+        self._with_chosen(lambda one: self._ask(lambda debugger: debugger.delete(one.key)))
 
     def action_debug_frame_up(self) -> None:
         self._frame(1)
@@ -502,8 +468,7 @@ class DebugScreen(View):
         self._type("peripheral")
 
     def action_debug_ignore(self) -> None:
-        if self._chosen() is not None:
-            self._type("ignore")
+        self._with_chosen(lambda _: self._type("ignore"))
 
     def action_debug_source(self) -> None:
         self._type("source")
@@ -532,7 +497,11 @@ class DebugScreen(View):
             self._ask(lambda debugger: debugger.open_source(text))
         elif event.kind == "assign":
             self._ask(lambda debugger: debugger.assign(text))
-        elif event.kind == "ignore" and chosen is not None and text.isdecimal():
+        elif event.kind == "ignore" and not text.isdecimal():
+            self.post_message(
+                Trouble(f"{text!r} is no number of hits.", "Write 3, say, or 0 to stop at each.")
+            )
+        elif event.kind == "ignore" and chosen is not None:
             self._ask(lambda debugger: debugger.ignore(chosen.key, int(text)))
 
     def on_prompt_completing(self, event: Prompt.Completing) -> None:

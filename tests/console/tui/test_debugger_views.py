@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from console.debug.view import Phase
+from console.debug.view import DebugView, Phase
+from console.pages.debug import why_line
 from console.screens.debug import DebugScreen
 from console.screens.memory import MemoryScreen
 from console.widgets.hex_view import HexView
@@ -24,6 +25,11 @@ def text(pilot: Pilot[None]) -> str:
     return "\n".join(
         "".join(segment.text for segment in strip) for strip in screen._compositor.render_strips()
     )
+
+
+def toasts(pilot: Pilot[None]) -> list[str]:
+    """What they say."""
+    return [one.message for one in pilot.app._notifications]
 
 
 async def debugging(pilot: Pilot[None]) -> DebugScreen:
@@ -166,6 +172,64 @@ async def test_bytes_are_told_by_their_types() -> None:
         await settle(pilot, lambda: not app.state.memory.fields)
         await settle(pilot)
         assert not screen.query_one("#fields").display
+
+
+@pytest.mark.parametrize("key", ["d", "x", "H"])
+async def test_what_needs_a_breakpoint_says_so(key: str) -> None:
+    """And what to do about it."""
+    app = TestApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        screen = await debugging(pilot)
+        before = list(app.backend.debugger.calls)
+        assert screen.source.location == (PATH, 13)
+        await pilot.press(key)
+        said = "There is no breakpoint at the cursor."
+        await settle(pilot, lambda: any(said in toast for toast in toasts(pilot)))
+        assert "Go to a line that has one" in toasts(pilot)[-1]
+        assert app.backend.debugger.calls == before
+
+
+async def test_hits_are_a_number() -> None:
+    """Anything else is told, and nothing is asked."""
+    app = TestApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await debugging(pilot)
+        await pilot.press("up", "up", "H", *"many", "enter")
+        await settle(pilot, lambda: any("'many' is no number of hits." in one for one in toasts(pilot)))
+        assert not any(call[0] == "ignore" for call in app.backend.debugger.calls)
+        await pilot.press("H", "3", "enter")
+        await settle(pilot, lambda: ("ignore", "name:smooth", 3) in app.backend.debugger.calls)
+
+
+async def test_a_place_without_code_is_told() -> None:
+    """Where no source is shown, there is nothing to stop at."""
+    app = TestApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        await pilot.press("5")
+        said = "There is no code at the cursor to stop at."
+        for times, key in enumerate(("b", "z"), 1):
+            await pilot.press(key)
+            await settle(pilot, lambda times=times: sum(said in one for one in toasts(pilot)) == times)
+        assert app.backend.debugger.calls == []
+
+
+@pytest.mark.parametrize("cells", [60, 80, 120, 200])
+def test_what_the_master_does_is_never_cut_off(cells: int) -> None:
+    """The reason is, with an ellipsis."""
+    view = DebugView(
+        target="stm32f4@qemu",
+        phase=Phase.STOPPED,
+        sentence="breakpoint in a_function_with_a_long_name of an-executor-with-one-3f2a6b1e, hit 12",
+        held_since=100.0,
+        gives_up=90.0,
+        on_trap=True,
+    )
+    shown = "".join(span.text for span in why_line(view, 112.0, cells))
+    assert len(shown) <= cells
+    assert "held 12s" in shown
+    assert "in 78 s" in shown
+    assert ("…" in shown) == (cells < 200)
 
 
 async def test_tab_completes_in_the_console() -> None:
