@@ -63,8 +63,9 @@ class Subscription:
 
     @property
     def url(self) -> str:
-        """The scheduler endpoint of the leading master."""
-        return self._url
+        """Base URL of the leading master."""
+        endpoint = urlsplit(self._url)
+        return f"{endpoint.scheme}://{endpoint.netloc}"
 
     async def events(self, silence: float) -> AsyncIterator[Json]:
         """Every event, HEARTBEAT too. Unreachable when the stream ends or is silent for `silence` s.

@@ -46,6 +46,7 @@ async def state_of(queue: asyncio.Queue[Event], state: TaskState) -> TaskChanged
 async def test_offers_that_come_in_one_piece_with_the_subscription_count(master: ScriptedMaster) -> None:
     master.in_one_piece = [offer("O1"), offer("O2")]
     async with Framework(master.url) as framework, framework.listen() as queue:
+        assert (await next_of(queue, Connected)).url == master_url(master.url)
         assert [(await next_of(queue, OfferChanged)).offer.id for _ in range(2)] == ["O1", "O2"]
 
 
