@@ -56,9 +56,10 @@ campaigns: install ## the long runs: the gateway killed and soaked, its HTTP por
 	@$(BIN)/python tests/campaigns/http_port.py --requests 1000000
 	@$(BIN)/python tests/campaigns/http_port.py --requests 100000 --tls
 	@$(BIN)/python tests/campaigns/wire.py --frames 1000000 --answers 200000
-	@$(BIN)/python tests/campaigns/power.py --cuts 400
+	@for board in stm32f4 hifive1 microbit; do $(BIN)/python tests/campaigns/power.py --cuts 400 --board $$board || exit; done
 	@$(BIN)/python tests/campaigns/modules.py --mutants 10000
 	@for board in microbit hifive1; do $(BIN)/python tests/campaigns/modules.py --mutants 2000 --board $$board || exit; done
+	@MMA_WHOLE=1 $(BIN)/pytest -q tests/hostile
 
 benchmarks: install ## measure everything, and draw docs/benchmarks.md anew
 	@$(BIN)/mma bench --record docs

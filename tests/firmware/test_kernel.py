@@ -624,6 +624,7 @@ def test_a_crash_is_told_after_the_restart(
     assert after[3] != before[3]
     assert after[4] == ResetCause.CRASH
     assert after[16][0] in ((3, 4, 5, 6) if arm else (1,)), "an exception number, or mcause"
+    assert after[16][1] >> 16 == 0xE000, "where it was, also at the very top of its stack"
     assert after[16][5] == guest.number
     assert kernel.get("s") == [after[3]], "no executor survives its kernel"
     assert "reset by kernel crash" in kernel.text

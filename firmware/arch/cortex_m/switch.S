@@ -123,11 +123,17 @@ FUNCTION(mma_fault_handler)
 #endif
     movs r3, #FAULT
     b mma_leave
-1:  mov r0, sp                  // the kernel's own fault, which may be that it has no stack left: begin a new one
+1:  mov r0, sp                  // the kernel's own fault, which may be that it has no stack left: then begin a new one
     mov r1, lr
     ldr r2, =mma_stack_high
-    mov sp, r2
-    ldr r2, =mma_kernel_fault
+    ldr r3, =mma_stack_low
+    adds r3, #255               // more than what follows takes
+    cmp r0, r3
+    blo 2f
+    cmp r0, r2
+    blo 3f                      // there is room: what was stacked stays, for the crash record
+2:  mov sp, r2
+3:  ldr r2, =mma_kernel_fault
     bx r2
 END(mma_fault_handler)
 
