@@ -2,9 +2,9 @@
 sane.
 
 The board is one in QEMU, an stm32f4 unless named. A cut stops it at whatever instruction it is (GDB's stub),
-takes what its RAM holds, lets that decay as SRAM does without power (from not at all to noise), and boots a new
-machine with it. The next boot must answer, hold no executor, have its whole arena free, another boot id, and no
-crash record but the true one; and then run an executor to its right result. Seeded: the same seed makes the
+takes what its RAM holds, lets that decay as SRAM does without power (from not at all to noise), and boots a
+new machine with it. The next boot must answer, hold no executor, have all its arena free, another boot id, no
+crash record but the true one, and then run an executor to its right result. Seeded: the same seed makes the
 same decay and the same number of steps into a crash.
 
     python tests/campaigns/power.py --cuts 200 --seed 1 --board hifive1

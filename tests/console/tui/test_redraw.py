@@ -7,7 +7,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from console.look.spans import line
-from console.look.theme import DARK, LIGHT, OURS
+from console.look.theme import DARK, LIGHT, OURS, variables
 from console.widgets.page import Page
 from console.widgets.table import Column, Table
 
@@ -37,6 +37,10 @@ class Themed(App[None]):
         for ours in OURS:
             self.register_theme(ours)
         self.theme = DARK.name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """As the console has them."""
+        return variables(self.current_theme)
 
 
 class Rows(Themed):
