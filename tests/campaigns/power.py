@@ -96,8 +96,9 @@ class Life:
         return self.message(POST, "x", cbor2.dumps({0: b"campaign", 1: 1600, 2: 512, 3: 512, 4: 64, 5: 16}))
 
     def block(self, number: int) -> Message:
-        part, more = self.stream[number * 512 : number * 512 + 512], (number + 1) * 512 < len(self.stream)
-        return self.message(PUT, self.path, part, block1=(number, more, 5))
+        size = self.kernel.block
+        part, more = self.stream[number * size : number * size + size], (number + 1) * size < len(self.stream)
+        return self.message(PUT, self.path, part, block1=(number, more, size.bit_length() - 5))
 
     @property
     def path(self) -> str:
@@ -117,7 +118,7 @@ class Life:
         self.place = cbor2.loads(answer.payload)
         folder = Path(self.kernel.folder.name)
         _, image, self.entry = compile_guest(self.kernel.firmware.board, GUEST, self.place, folder)
-        image = image.ljust(1500, b"\0")  # three blocks
+        image = image.ljust(3 * self.kernel.block - 36, b"\0")  # three blocks
         self.stream = struct.pack("<II", self.place[1], len(image)) + image
 
 
