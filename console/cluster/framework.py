@@ -278,7 +278,7 @@ class Framework:
             assert self._subscription is not None
             self._id = event["subscribed"]["framework_id"]["value"]
             self._subscribed.set()
-            self._broadcast.post(Connected(self._id, self._subscription.url))
+            self._broadcast.post(Connected(self._id, self._subscription.base))
             with contextlib.suppress(Unreachable):
                 await self.reconcile()
         elif kind == "OFFERS":

@@ -63,6 +63,11 @@ class Subscription:
 
     @property
     def url(self) -> str:
+        """The scheduler endpoint of the leading master."""
+        return self._url
+
+    @property
+    def base(self) -> str:
         """Base URL of the leading master."""
         endpoint = urlsplit(self._url)
         return f"{endpoint.scheme}://{endpoint.netloc}"
