@@ -163,7 +163,7 @@ def test_debug_an_executor(terminal: Terminal) -> None:
     assert "▶   4 │ static uint32_t fib(uint32_t n) {" in text
     terminal.keys("x", *"vvvvv")  # the breakpoint at the cursor goes; round to the variables
     terminal.wait(
-        lambda text: "─variables─" in text and re.search(r"^  n +2 +uint32_t", text, re.M) is not None
+        lambda text: "─variables─" in text and re.search(r"^ +n +2 +uint32_t", text, re.M) is not None
     )
     terminal.keys("o")
     terminal.wait(lambda text: "stepped in fib" in text and "▶   5 │" in text)
@@ -177,9 +177,9 @@ def test_the_memory_of_a_board(terminal: Terminal) -> None:
     terminal.keys("6")
     terminal.wait(lambda text: "kernel/executor" in text and "free" in text)
     terminal.keys("m", *"mma_executors", "Enter")
-    terminal.wait(lambda text: "mma_executors + 0x0: struct mma_executor [8]" in text)
+    terminal.wait(lambda text: "mma_executors[0].context.sp: uint32_t = " in text)
     terminal.keys("Escape")
-    terminal.wait(lambda text: "mma_executors +" not in text)
+    terminal.wait(lambda text: "mma_executors[0]." not in text)
 
 
 def test_edit_build_run(terminal: Terminal, tmp_path: Path) -> None:
