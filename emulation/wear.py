@@ -1,8 +1,8 @@
 """Worn flash: an image some of whose cells have lost their charge.
 
 A programmed cell of NOR flash holds a charge and reads as 0; one that leaks reads as 1, as if it were erased.
-A seed and the image itself decide which: the same wear comes out the same again, and more of it strikes
-other cells.
+A seed and what the flash holds decide which: the same wear comes out the same again, wherever the image was
+built (its debug information has the folder's name in it), and more of it strikes other cells.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def worn(elf: bytes, cells: int, board: Board, seed: int) -> bytes:
 
     MachineError if it has no such bits.
     """
-    charged = [
-        (place, bit) for place in _flashed(elf, board) for bit in range(8) if not elf[place] >> bit & 1
-    ]
+    places = _flashed(elf, board)
+    charged = [(place, bit) for place in places for bit in range(8) if not elf[place] >> bit & 1]
     if cells > len(charged):
         raise MachineError(f"The image has no {cells} cells in flash that could wear.")
     found = bytearray(elf)
-    for place, bit in random.Random(f"{seed} {zlib.crc32(elf)}").sample(charged, cells):
+    held = zlib.crc32(bytes(elf[place] for place in places))
+    for place, bit in random.Random(f"{seed} {held}").sample(charged, cells):
         found[place] |= 1 << bit
     return bytes(found)
 

@@ -25,6 +25,7 @@ def test_so_many_cells_lose_their_charge(elf: Path) -> None:
     assert sum((a ^ b).bit_count() for a, b in changed) == 5
     assert all(a & b == a for a, b in changed)  # a 0 became a 1, never the other way
     assert after == worn(image, 5, STM32F4, seed=1)
+    assert worn(image + b"/some/folder", 5, STM32F4, seed=1) == after + b"/some/folder", "flash alone decides"
     assert after != worn(image, 5, STM32F4, seed=2)
     assert sum((a ^ b).bit_count() for a, b in zip(image, worn(after, 5, STM32F4, 1), strict=True)) == 10
 

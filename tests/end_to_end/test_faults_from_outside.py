@@ -27,6 +27,7 @@ expect.state = "TASK_KILLED"
 [[case]]
 name = "the flash wears"
 module = "spin"
+timeout = 20
 step = [{ at = 0.2, wear = 1 }]
 expect.state = "TASK_GONE"
 """
@@ -54,7 +55,8 @@ def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
 def test_the_same_wear_and_drift_have_the_same_outcome(tmp_path: Path) -> None:
     (tmp_path / "page.toml").write_text(PAGE)
     runs = [mma("ci", "page.toml", cwd=tmp_path) for _ in range(2)]
-    assert [status for status, _ in runs] == [0, 0], runs
-    first, second = ({one["case"]: one["digest"] for one in said} for _, said in runs)
+    first, second = ({one["case"]: (one["verdict"], one["digest"]) for one in said} for _, said in runs)
+    assert first["the clock drifts"][0] == "passed", runs
+    # Which bit wears is a matter of the kernel's image: it may be one without which no kernel answers again.
     assert len(first) == 2
-    assert first == second
+    assert first == second, runs
